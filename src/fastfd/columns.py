@@ -1,0 +1,190 @@
+"""First-order jobs: the columns of a Jacobian by fixed stencils, by extrapolation or by the complex step."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfd.function import Function
+from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, extrapolate, workspace
+from fastfd.kernels.imaginary import TINY, imaginary
+from fastfd.kernels.native import NONFINITE, NumbaError
+from fastfd.kernels.sweep import sweep
+from fastfd.plan import Groups, Plan, along, one_by_one
+from fastfd.run import Job, bad_coordinate
+from fastfd.steps import checked_bounds, first_step, place, place_search
+
+__all__ = ["Columns", "FixedJob", "ImaginaryJob", "SearchJob", "nothing"]
+
+Array = NDArray[np.float64]
+NOTHING = np.empty(0)
+
+
+class Columns(NamedTuple):
+    """Rows of the transposed Jacobian, their error bars, and what is known of each."""
+
+    rows: Array
+    error: Array
+    step: Array
+    nfev: int
+    status: NDArray[np.int64]
+
+
+def nothing(n: int, m: int) -> Columns:
+    """The columns of an empty Jacobian."""
+    return Columns(np.zeros((n, m)), np.zeros((n, m)), np.zeros(n), 1, np.zeros(n, int))
+
+
+class _StepJob(Job):
+    """What fixed and searched steps have in common: a place for each coordinate inside the bounds."""
+
+    free = NOTHING, NOTHING
+
+    def __init__(self, function: Function, plan: Plan, x: Array, args: tuple, kernel: Any, space: Any):
+        super().__init__(function, x, args, kernel, space)
+        self.plan, self.given, self.groups = plan, plan.steps_for(x.shape), one_by_one(x.size)
+
+
+class FixedJob(_StepJob):
+    """Fixed stencils."""
+
+    def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
+        super().__init__(function, plan, x, args, sweep, lambda n, m: (np.empty(n + m),))
+        self.table, self.relative = plan.table, plan.relative_step(self.roundoff)
+        self._centred = plan.uses_centre
+
+    def place(self, x: Array) -> Array:
+        """A step and a stencil for each coordinate."""
+        steps, flat = np.empty((x.size, 2)), x if x.ndim == 1 else x.reshape(-1)
+        lower, upper = self.free if self.plan.bounds is None else checked_bounds(self.plan.bounds, x)
+        code = place(flat, self.given, self.relative, self.roundoff, lower, upper, self.table, steps)
+        if code >= 0:
+            bad_coordinate(x, code)
+        return steps
+
+    def along(self, x: Array, v: Array) -> Array:
+        """One step along v: no coordinate goes further than it would by itself."""
+        moving = v != 0.0
+        return np.array([[(self.place(x)[moving, 0] / np.abs(v[moving])).min(), 0.0]])
+
+    def rows(self, x: Array, args: tuple) -> Array:
+        return self._sweep(x, args, self.at(x, args) if self._centred else NOTHING, self.groups, self.place(x))
+
+    def columns(self, x: Array, args: tuple, groups: Groups, steps: Array) -> Columns:
+        """With an error estimate: halving the step shows the truncation, and twice the work."""
+        y0 = self.at(x, args)
+        centre = y0 if self._centred else NOTHING
+        rows = self._sweep(x, args, centre, groups, steps)
+        finer = self._sweep(x, args, centre, groups, steps * [0.5, 1.0])
+        sizes = self.table[steps[:, 1].astype(int), 0].astype(int)
+        status = np.where(np.isfinite(rows).all(axis=1), CONVERGED, DOMAIN)
+        return Columns(rows, self._error(rows, finer, y0, steps), steps[:, 0], 1 + 2 * int(sizes.sum()), status)
+
+    def _sweep(self, x: Array, args: tuple, centre: Array, groups: Groups, steps: Array) -> Array:
+        rows = np.empty((groups.count, self.m))
+        rest = (centre, groups.index, groups.speeds, steps, self.table, self.plan.order, rows)
+        if self.run(x, args, rest, groups.count, self.plan.parallel) % 8 == NONFINITE:
+            self.at(x, args)  # not finite at x itself: that is an error; else a node left the domain, and nan says so
+        return rows
+
+    def _error(self, rows: Array, finer: Array, y0: Array, steps: Array) -> Array:
+        """The change under halving, scaled up to the error of the longer step, and the rounding of both."""
+        main = self.plan.stencils[0]
+        gain = 2.0**main.accuracy / (2.0**main.accuracy - 1)
+        rounding = 2 * self.roundoff * main.rounding * (1 + 2.0**main.order) * np.abs(y0)
+        return gain * np.abs(rows - finer) + rounding / steps[:, :1] ** main.order
+
+
+class SearchJob(_StepJob):
+    """Adaptive extrapolation."""
+
+    def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
+        super().__init__(function, plan, x, args, extrapolate, lambda n, m: workspace(n, m, plan.order))
+
+    def place(self, x: Array) -> Array:
+        """Where the search begins at each coordinate, and the room it has."""
+        reach, flat = np.empty((x.size, 3)), x if x.ndim == 1 else x.reshape(-1)
+        lower, upper = self.free if self.plan.bounds is None else checked_bounds(self.plan.bounds, x)
+        code = place_search(flat, self.given, lower, upper, reach)
+        if code >= 0:
+            bad_coordinate(x, code)
+        return reach
+
+    def along(self, x: Array, v: Array) -> Array:
+        """One reach along v: no coordinate goes further than its room."""
+        moving = v != 0.0
+        reach = self.place(x)[moving] / np.abs(v[moving, None])
+        backward = v[moving] < 0
+        reach[backward, 1:] = reach[backward, :0:-1]
+        return reach.min(axis=0, keepdims=True)
+
+    def rows(self, x: Array, args: tuple) -> Array:
+        return self._search(x, args, self.groups, self.place(x))[0]
+
+    def columns(self, x: Array, args: tuple, groups: Groups, reach: Array) -> Columns:
+        rows, error, notes = self._search(x, args, groups, reach)
+        step, calls, status = notes.T
+        return Columns(rows, error, step, 1 + int(calls.sum()), status.astype(int))
+
+    def _search(self, x: Array, args: tuple, groups: Groups, reach: Array) -> tuple[Array, Array, Array]:
+        y0, plan, shape = self.at(x, args), self.plan, (groups.count, self.m)
+        rows, error, notes = np.empty(shape), np.empty(shape), np.empty((groups.count, 3))
+        rest = (y0, groups.index, groups.speeds, reach, plan.rtol, plan.order, rows, error, notes)
+        self.run(x, args, rest, groups.count, plan.parallel)
+        return rows, error, notes
+
+
+class ImaginaryJob(Job):
+    """The complex step: the same function, compiled for complex numbers, and compared with real differences."""
+
+    def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
+        try:
+            super().__init__(function, x.astype(complex), args, imaginary, _imaginary_workspace)
+        except (NumbaError, TypeError) as error:
+            msg = "method='complex' needs f to work with complex numbers, and it does not"
+            raise TypeError(msg) from error
+        if not self.sample.complex:
+            msg = "method='complex' needs f to return complex numbers for complex x; f drops the imaginary part"
+            raise TypeError(msg)
+        self.plan, self.m = plan, self.m // 2
+        self.sample.complex = False  # the derivative is real
+        self._real = SearchJob(function, Plan.of(1, "adaptive", None, None, None, None, False), x, args)
+
+    def rows(self, x: Array, args: tuple) -> Array:
+        return self.columns(x, args).rows
+
+    def columns(self, x: Array, args: tuple) -> Columns:
+        rows = np.empty((x.size, self.m))
+        self.run(x.astype(complex), args, (rows,), x.size, self.plan.parallel)
+        direction = np.where(x.reshape(-1) == 0.0, 1.0, np.abs(x.reshape(-1)))
+        along_it = np.array([[first_step(1.0), np.inf, np.inf]])
+        real = self._real.columns(x, args, along(direction), along_it)
+        _check_analytic(rows, real, direction)
+        step = TINY * np.abs(x.reshape(-1))
+        return Columns(rows, 8 * self.roundoff * np.abs(rows), step, x.size + 1 + real.nfev, np.zeros(x.size, int))
+
+
+def _imaginary_workspace(n: int, m: int) -> tuple:
+    return np.empty(n, complex), np.empty(2 * m), np.empty(2 * m)
+
+
+def _check_analytic(rows: Array, real: Columns, direction: Array) -> None:
+    """Compare a complex-step Jacobian with one real derivative along a direction.
+
+    Raises
+    ------
+    ValueError
+        Where they differ by more than both can be wrong: f is not analytic there (it takes abs, conj, real, …).
+    """
+    expected, bar = real.rows[0], real.error[0]
+    found, size = direction @ rows, np.abs(direction) @ np.abs(rows)
+    wrong = np.abs(found - expected) > 10 * bar + 1e-6 * (size + np.abs(expected))
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        msg = (
+            f"method='complex' needs an analytic f, but along x output {i} changes by {found[i]:.6g} where real "
+            f"differences say {expected[i]:.6g}: f takes abs, conj, real or the like; use another method"
+        )
+        raise ValueError(msg)

@@ -1,0 +1,358 @@
+"""First-order operators: derivative of one number, gradient, Jacobian, Jacobian-vector product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfd.columns import Columns, FixedJob, ImaginaryJob, SearchJob, nothing
+from fastfd.info import Info
+from fastfd.plan import along
+from fastfd.prepared import Prepared, assemble, first_call, given
+from fastfd.run import Job, as_point
+
+__all__ = ["Gradient", "Jacobian", "gradient", "jacobian", "jvp"]
+
+Array = NDArray[np.float64]
+
+
+class Jacobian(Prepared):
+    """The Jacobian of f as a callable ``J(x, *args)``, prepared once for many points.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)``, njit or plain Python; or ``f(x, out, *args)`` with `out_size`.
+    method : {"adaptive", "forward", "backward", "central", "complex"} or Stencil, optional
+        How to differentiate; see :func:`jacobian`.
+    accuracy, step, rtol, bounds, parallel, out_size : optional
+        As in :func:`jacobian`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in :func:`jacobian`, here for the keywords and at the call for the point.
+
+    See Also
+    --------
+    jacobian : the same in one call.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numba import njit
+    >>> from scipy.optimize import least_squares
+    >>> import fastfd
+    >>> @njit
+    ... def residual(p, t, y):
+    ...     return p[0] * np.exp(-p[1] * t) - y
+    >>> t = np.linspace(0, 4, 9)
+    >>> y = 2.5 * np.exp(-1.3 * t)
+    >>> fit = least_squares(residual, [1.0, 1.0], jac=fastfd.Jacobian(residual), args=(t, y))
+    >>> np.round(fit.x, 6)
+    array([2.5, 1.3])
+    """
+
+    def _make_job(self, x: Array, args: tuple) -> Job:
+        kinds: dict[str, Any] = {"fixed": FixedJob, "adaptive": SearchJob, "complex": ImaginaryJob}
+        return kinds[self._plan.kind](self._function, self._plan, x, args)
+
+    def _evaluate(self, x: Array, args: tuple, full: bool, *more: Any) -> tuple[Any, Info | None]:
+        job = self._job(x, args)
+        if not full and not job.empty:
+            return assemble(job.rows(x, args), job), None
+        found = nothing(x.size, job.m) if job.empty else self._columns(job, x, args)
+        return assemble(found.rows, job), self._info(found, job)
+
+    def _columns(self, job: Any, x: Array, args: tuple) -> Columns:
+        if self._plan.kind == "complex":
+            return job.columns(x, args)
+        return job.columns(x, args, job.groups, job.place(x))
+
+    def _info(self, found: Columns, job: Job) -> Info:
+        error = _magnitude(assemble(found.error, job))
+        return Info(error, found.step.reshape(job.shape), found.nfev, found.status.reshape(job.shape))
+
+
+def _magnitude(error: NDArray[Any]) -> Array:
+    """Errors of real and imaginary parts as one."""
+    return np.hypot(error.real, error.imag) if np.iscomplexobj(error) else error
+
+
+class Gradient(Jacobian):
+    """The gradient of f as a callable ``g(x, *args)``, prepared once for many points.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)`` → one number, njit or plain Python.
+    method, accuracy, step, rtol, bounds, parallel, out_size : optional
+        As in :func:`jacobian`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in :func:`gradient`.
+
+    See Also
+    --------
+    gradient : the same in one call.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numba import njit
+    >>> from scipy.optimize import minimize
+    >>> import fastfd
+    >>> @njit
+    ... def rosenbrock(x):
+    ...     return 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+    >>> found = minimize(rosenbrock, [-1.2, 1.0], jac=fastfd.Gradient(rosenbrock), method="BFGS")
+    >>> np.round(found.x, 6)
+    array([1., 1.])
+    """
+
+    def _make_job(self, x: Array, args: tuple) -> Job:
+        job = super()._make_job(x, args)
+        if int(np.prod(job.result_shape)) != 1:
+            msg = f"gradient needs f to return one number, got shape {job.result_shape}; use jacobian"
+            raise ValueError(msg)
+        job.result_shape = ()
+        return job
+
+
+class _Directional(Jacobian):
+    """J·v: all coordinates move together along v."""
+
+    def __call__(self, x: Any, v: Any, *args: Any, full_output: bool = False) -> Any:  # type: ignore[override]
+        point, direction = as_point(x), as_point(v, "v")
+        if direction.shape != point.shape:
+            msg = f"v must have the shape of x, {point.shape}, got {direction.shape}"
+            raise ValueError(msg)
+        if not np.isfinite(direction).all():
+            msg = f"v must be finite, got {v!r}"
+            raise ValueError(msg)
+        return self._solve(point, args, full_output, direction.reshape(-1))
+
+    def _evaluate(self, x: Array, args: tuple, full: bool, *more: Any) -> tuple[Any, Info | None]:
+        job, v = self._job(x, args), more[0]
+        if job.empty or not v.any():
+            found = nothing(1, job.m)
+        elif self._plan.kind == "complex":
+            found = _combined(job.columns(x, args), v)
+        else:
+            found = job.columns(x, args, along(v), job.along(x, v))
+        return _row(found.rows, job), self._info(found, job) if full else None
+
+    def _info(self, found: Columns, job: Job) -> Info:
+        error = _magnitude(_row(found.error, job))
+        return Info(error, found.step.reshape(()), found.nfev, found.status.reshape(()))
+
+
+def _combined(found: Columns, v: Array) -> Columns:
+    rows, error = (v @ found.rows)[None], (np.abs(v) @ found.error)[None]
+    return Columns(rows, error, found.step[:1], found.nfev, found.status[:1])
+
+
+def _row(rows: Array, job: Job) -> NDArray[Any]:
+    row = rows[0].view(complex) if job.sample.complex else rows[0]
+    return row.reshape(job.result_shape)
+
+
+def jacobian(
+    f: Callable,
+    x: Any,
+    args: tuple = (),
+    *,
+    method: Any = "adaptive",
+    accuracy: int | None = None,
+    step: Any = None,
+    rtol: float | None = None,
+    bounds: Any = None,
+    parallel: bool | None = None,
+    out_size: int | None = None,
+    full_output: bool = False,
+) -> Any:
+    """The Jacobian of f at x.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)`` → numbers, an array of any shape, or a tuple or list of numbers; an njit function or any
+        Python callable. With `out_size` it is called as ``f(x, out, *args)`` and writes its results into ``out``.
+    x : array_like
+        The point, of any shape, real; it is never changed.
+    args : tuple, optional
+        Extra arguments of f.
+    method : {"adaptive", "forward", "backward", "central", "complex"} or Stencil, optional
+        ``adaptive`` (default): Richardson extrapolation of central differences that finds its own steps and
+        bounds its own error. The named differences take a step for the whole point from the step law.
+        ``complex``: the complex step, for an f that is analytic and works with complex numbers.
+    accuracy : int, optional
+        Order of the truncation error of ``forward``, ``backward`` (default 1) and ``central`` (default 2, even).
+    step : float or array_like of x's shape, optional
+        The absolute step, in units of x; the first step for ``adaptive``. Chosen automatically by default.
+    rtol : float, optional
+        Where ``adaptive`` may stop: at an estimated relative error of this size. Default 1e-12.
+    bounds : (lower, upper) or scipy.optimize.Bounds, optional
+        Numbers or arrays of x's shape. f is never evaluated outside.
+    parallel : bool, optional
+        Whether columns may run on several threads; None (default) decides by the measured cost. The result has
+        the same bits in any case.
+    out_size : int, optional
+        How many results f writes into its second argument.
+    full_output : bool, optional
+        Also return an :class:`Info`.
+
+    Returns
+    -------
+    J : ndarray
+        Of f's shape followed by x's, so (m, n) for vectors; a view whose columns are contiguous. Complex for a
+        complex-valued f.
+    info : Info
+        Only with `full_output`: ``error`` bounds the error of every entry in the units of J; fixed stencils
+        estimate it by halving the step, at twice the evaluations.
+
+    Raises
+    ------
+    TypeError
+        If f is not callable or returns no numbers, or x is not real.
+    ValueError
+        If a keyword does not fit, x or f(x) is not finite, x is outside the bounds or they leave no room, f
+        changes its argument, or returns another length at another point.
+    Exception
+        Whatever f raises, with a note that names the coordinate and the point.
+
+    Notes
+    -----
+    Extrapolation follows Richardson (1911) with Neville's table over all blocks of neighbouring steps, in the
+    spirit of Ridders (1982); the error bar uses the even part of f as a witness of noise. Weights of stencils:
+    Fornberg (1988). Complex step: Squire and Trapp (1998).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numba import njit
+    >>> import fastfd
+    >>> @njit
+    ... def polar(x):
+    ...     return np.array([x[0] * np.cos(x[1]), x[0] * np.sin(x[1])])
+    >>> J, info = fastfd.jacobian(polar, [2.0, 0.0], full_output=True)
+    >>> np.round(J, 12) + 0.0
+    array([[1., 0.],
+           [0., 2.]])
+    >>> bool((info.error < 1e-11).all()), info.message
+    (True, 'converged')
+    """
+    keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
+                "parallel": parallel, "out_size": out_size}  # fmt: skip
+    return first_call(Jacobian, f, keywords)(x, *given(args), full_output=full_output)
+
+
+def gradient(
+    f: Callable,
+    x: Any,
+    args: tuple = (),
+    *,
+    method: Any = "adaptive",
+    accuracy: int | None = None,
+    step: Any = None,
+    rtol: float | None = None,
+    bounds: Any = None,
+    parallel: bool | None = None,
+    out_size: int | None = None,
+    full_output: bool = False,
+) -> Any:
+    """The gradient of f at x.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)`` → one number; an njit function or any Python callable.
+    x : array_like
+        The point, of any shape, real; it is never changed.
+    args, method, accuracy, step, rtol, bounds, parallel, out_size, full_output : optional
+        As in :func:`jacobian`; a gradient is a Jacobian with one row.
+
+    Returns
+    -------
+    g : ndarray
+        Of x's shape. Complex for a complex-valued f.
+    info : Info
+        Only with `full_output`; ``error`` has the shape and the units of g.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in :func:`jacobian`, and if f returns more than one number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numba import njit
+    >>> import fastfd
+    >>> @njit
+    ... def norm(x):
+    ...     return np.sqrt(np.sum(x * x))
+    >>> np.round(fastfd.gradient(norm, [3.0, 4.0]), 12)
+    array([0.6, 0.8])
+    """
+    keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
+                "parallel": parallel, "out_size": out_size}  # fmt: skip
+    return first_call(Gradient, f, keywords)(x, *given(args), full_output=full_output)
+
+
+def jvp(
+    f: Callable,
+    x: Any,
+    v: Any,
+    args: tuple = (),
+    *,
+    method: Any = "adaptive",
+    accuracy: int | None = None,
+    step: Any = None,
+    rtol: float | None = None,
+    bounds: Any = None,
+    out_size: int | None = None,
+    full_output: bool = False,
+) -> Any:
+    """The Jacobian of f at x times v, at the cost of one column.
+
+    Parameters
+    ----------
+    f : callable
+        As in :func:`jacobian`.
+    x, v : array_like
+        The point and the direction, real and of one shape.
+    args, method, accuracy, step, rtol, bounds, out_size, full_output : optional
+        As in :func:`jacobian`; no coordinate moves further than its own step.
+
+    Returns
+    -------
+    Jv : ndarray
+        Of f's shape.
+    info : Info
+        Only with `full_output`; ``step`` is in units of v.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in :func:`jacobian`, and if v has another shape than x or is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numba import njit
+    >>> import fastfd
+    >>> @njit
+    ... def product(x):
+    ...     return x[0] * x[1]
+    >>> round(float(fastfd.jvp(product, [3.0, 4.0], [1.0, -1.0])), 12)
+    1.0
+    """
+    keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
+                "out_size": out_size}  # fmt: skip
+    return first_call(_Directional, f, keywords)(x, v, *given(args), full_output=full_output)

@@ -1,0 +1,250 @@
+"""The user's callable, wrapped once: its signature, its calls by address, its own exceptions."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfd.kernels.native import (
+    LENGTH, MUTATED, OK, RAISED, NativeFunction, address_of, address_of_callback, callback_type, enter, enter_frame,
+    has_type, is_compiled, jit_disabled, python_trampoline, type_names,
+)  # fmt: skip
+from fastfd.steps import unit_roundoff
+
+__all__ = ["Function", "Sample", "wrap"]
+
+Array = NDArray[np.float64]
+
+
+class Sample:
+    """What f returned at a point: the shape, whether it is complex, its precision, and the numbers, flat and real."""
+
+    def __init__(self, value: Any):
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufc":
+            msg = f"f must return numbers, got {type(value).__name__} of dtype {array.dtype}"
+            raise TypeError(msg)
+        self.shape = array.shape
+        self.complex = array.dtype.kind == "c"
+        self.roundoff = unit_roundoff(array.dtype if array.dtype.kind in "fc" else np.dtype(float))
+        self.flat = as_reals(array)
+
+    @property
+    def layout(self) -> tuple:
+        return self.shape, self.complex
+
+
+def as_reals(array: NDArray[Any]) -> Array:
+    """Numbers as flat doubles; a complex one as its real and imaginary parts."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return flat.astype(complex).view(float) if array.dtype.kind == "c" else flat.astype(float)
+
+
+class Function:
+    """A callable f(x, *args), or f(x, out, *args) where `out_size` says how many numbers f writes."""
+
+    def __init__(self, f: Callable, out_size: int | None):
+        if not callable(f):
+            msg = f"f must be callable, got {type(f).__name__}"
+            raise TypeError(msg)
+        self.f = f
+        self.out_size = _checked_size(out_size)
+        self.compiled = is_compiled(f)
+        self._fold = _fold(f, 1 if out_size is None else 2) if self.compiled else None
+        self._natives: dict = {}
+
+    def arguments(self, args: tuple) -> tuple:
+        """The extra arguments as an njit function takes them: defaults filled in, a star packed."""
+        return self._fold(args) if self._fold else args
+
+    def call(self, point: Any, args: tuple) -> Any:
+        """f as Python calls it, on a point of its own."""
+        own = point.copy() if isinstance(point, np.ndarray) and point.ndim else point[()]
+        if self.out_size is None:
+            return self.f(own, *self._given(args))
+        out = np.full(self.out_size, np.nan)
+        self.f(own, out, *self._given(args))
+        return out
+
+    def _given(self, args: tuple) -> tuple:
+        return self._unfold(args) if self._fold else args
+
+    def _unfold(self, args: tuple) -> tuple:
+        star = _star(self.f, 1 if self.out_size is None else 2)
+        return (*args[:star], *args[star]) if star is not None and star < len(args) else args
+
+    def sample(self, point: Any, args: tuple) -> Sample:
+        """f at a point, looked at with care: what comes out decides how everything is laid out."""
+        value = self.call(point, args)
+        if value is None and self.out_size is None:
+            msg = "f must return numbers, got None; for f(x, out, *args) that writes into out give out_size="
+            raise TypeError(msg)
+        sample = Sample(value)
+        if self.out_size is not None and np.isnan(sample.flat).any():
+            i = int(np.argmax(np.isnan(sample.flat)))
+            msg = f"f left out[{i}] unwritten or nan (out_size={self.out_size})"
+            raise ValueError(msg)
+        return sample
+
+    def callee(self, x: NDArray[Any], args: tuple, m: int, is_complex: bool) -> NativeCallee | PythonCallee:
+        """What a kernel calls, for points like `x` (complex for the complex step) and arguments like `args`."""
+        if not self.compiled:
+            return PythonCallee(self, x, args, m, is_complex)
+        return NativeCallee(self.native(x, args), x.dtype)
+
+    def native(self, x: NDArray[Any], args: tuple) -> NativeFunction:
+        for i, value in enumerate(args):
+            if not has_type(value):
+                msg = f"args[{i}] is a {type(value).__name__}, which an njit function cannot take"
+                raise TypeError(msg)
+        key = (x.ndim, x.dtype.char, type_names(args))
+        if key not in self._natives:
+            self._natives[key] = NativeFunction(self.f, x.ndim, x.dtype, args, self.out_size is not None)
+        return self._natives[key]
+
+    def reraise(self, point: NDArray[Any], args: tuple, column: int) -> NoReturn:
+        """Call f once more where it failed, so that the user's own exception comes out."""
+        where = f"raised while fastfd differentiated with respect to coordinate {column}, at x = {point!r}"
+        try:
+            self.call(point, args)
+        except Exception as error:
+            add_note(error, where)
+            raise
+        msg = f"f {where}, but not when it was called there again"
+        raise RuntimeError(msg)
+
+
+def add_note(error: BaseException, note: str) -> None:
+    if sys.version_info >= (3, 11):
+        error.add_note(note)
+    else:  # Python 3.10 has no notes; keep the text where later versions would
+        error.__notes__ = [*getattr(error, "__notes__", []), note]
+
+
+def _checked_size(out_size: Any) -> int | None:
+    if out_size is not None and (not isinstance(out_size, int | np.integer) or isinstance(out_size, bool) or out_size < 0):
+        msg = f"out_size must be the number of results that f writes, got {out_size!r}"
+        raise ValueError(msg)
+    return None if out_size is None else int(out_size)
+
+
+def _star(f: Any, leading: int) -> int | None:
+    """Where among the extra arguments the star of ``f(x, *rest)`` begins."""
+    parameters = list(inspect.signature(f.py_func).parameters.values())[leading:]
+    kinds = [p.kind for p in parameters]
+    return kinds.index(inspect.Parameter.VAR_POSITIONAL) if inspect.Parameter.VAR_POSITIONAL in kinds else None
+
+
+def _fold(f: Any, leading: int) -> Callable[[tuple], tuple] | None:
+    """How the arguments of a call line up with the parameters of an njit function; None where they just do."""
+    star = _star(f, leading)
+    if star is not None:
+        return lambda args: (*args[:star], tuple(args[star:]))
+    parameters = list(inspect.signature(f.py_func).parameters.values())[leading:]
+    defaults = tuple(p.default for p in parameters)
+    if all(d is inspect.Parameter.empty for d in defaults):
+        return None
+    return lambda args: args + defaults[len(args) :] if len(args) < len(defaults) else args
+
+
+class NativeCallee:
+    """An njit function at an address. ``enter(kernel, *head, load(args), x, *rest)`` runs a kernel on it."""
+
+    threads = True
+    enter = staticmethod(enter)
+
+    def __init__(self, native: NativeFunction, dtype: np.dtype):
+        self.native, self._dtype = native, dtype
+        self.head = native.trampoline, native.address
+        self.roundoff = unit_roundoff(native.dtype)
+
+    def address_of(self, kernel: Any, rest: tuple) -> int:
+        return address_of(kernel, self._dtype, rest)
+
+    @staticmethod
+    def load(args: tuple) -> tuple:
+        return args
+
+    def take_exception(self) -> None:
+        return None
+
+
+class PythonCallee:
+    """A Python callable behind a callback, or called by the kernel's text where there is no compiler."""
+
+    threads = False
+
+    def __init__(self, function: Function, x: NDArray[Any], args: tuple, m: int, is_complex: bool):
+        self._function, self._args, self._m, self._complex = function, args, m, is_complex
+        self._shape, self._dtype = x.shape, x.dtype
+        self._exception: BaseException | None = None
+        self._inbox, self._outbox = np.empty(x.size * (x.dtype.itemsize // 8)), np.empty(m)
+        words = [self._inbox.ctypes.data, self._inbox.size, self._outbox.ctypes.data, m]
+        self._frame = np.array(words, np.uintp)
+        self.roundoff = unit_roundoff(np.dtype(float))
+        self.enter = self._run_text if jit_disabled() else enter_frame
+        self._callback = callback_type(self._serve)
+        self.head = (0, 0) if jit_disabled() else (python_trampoline(), address_of_callback(self._callback))
+
+    def address_of(self, kernel: Any, rest: tuple) -> Any:
+        return kernel if jit_disabled() else address_of(kernel, self._dtype, rest)
+
+    def load(self, args: tuple) -> int:
+        self._args = args
+        return self._frame.ctypes.data
+
+    def _run_text(self, kernel: Any, trampoline: int, address: int, frame: int, x: Array, *rest: Any) -> int:
+        with np.errstate(all="ignore"):  # compiled kernels are silent too; a status says what happened
+            return kernel(self, x.reshape(-1), *rest)
+
+    def evaluate(self, point: Array, values: Array) -> int:
+        self._inbox[:] = point
+        status = self._serve()
+        values[:] = self._outbox
+        return status
+
+    def _serve(self) -> int:
+        """Read the point, call f, leave its numbers: what compiled code calls back."""
+        try:
+            point = self._inbox.copy().view(self._dtype).reshape(self._shape)
+            before = point.tobytes()
+            value = self._value(point)
+            if point.tobytes() != before:
+                return MUTATED
+            array = np.asarray(value)
+            numbers = as_reals(array.astype(complex) if self._complex else array)
+            if numbers.size != self._m:
+                return LENGTH
+            self._outbox[:] = numbers
+        except BaseException as error:  # KeyboardInterrupt too: it comes out where fastfd was called
+            self._exception = error
+            return RAISED
+        return OK
+
+    def _value(self, point: NDArray[Any]) -> Any:
+        own = point if point.ndim else point[()]
+        if self._function.out_size is None:
+            return self._function.f(own, *self._args)
+        out = np.empty(self._function.out_size)
+        self._function.f(own, out, *self._args)
+        return out
+
+    def take_exception(self) -> BaseException | None:
+        error, self._exception = self._exception, None
+        return error
+
+
+@lru_cache(maxsize=64)
+def _wrap_once(f: Callable, out_size: int | None) -> Function:
+    return Function(f, out_size)
+
+
+def wrap(f: Callable, out_size: int | None) -> Function:
+    """The wrapper of a callable; that of an njit function is kept, with what was compiled for it."""
+    return _wrap_once(f, out_size) if is_compiled(f) and isinstance(out_size, int | None) else Function(f, out_size)

@@ -1,0 +1,549 @@
+"""Adaptive Richardson extrapolation: one ladder of steps a column, one table an output entry.
+
+The state of a column is four arrays: `tab` (see ``tableau.py``), `steps` (rows h, t, and two numbers of the
+control), `count` (counters, then for each level the evaluation it came from) and `members` (rows: the output
+entries that respond; whether an output is among them).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastfd.kernels.native import MUTATED, NONFINITE, OK, assign, borrow, carrier, evaluate, fill, helper, kernel, nonfinite
+from fastfd.kernels.sweep import failed, restore, shift, unchanged
+from fastfd.kernels.tableau import (
+    BAND, BEST, BOTTOM, COMPANION, EMPIRICAL, MINUS, NOISE, NOISE_SHARE, PLUS, PRIMARY, ROUNDING, SIZE, SLOW, TOP,
+    TOTAL, VALUE, H, T, U, clear, extend, sheets,
+)  # fmt: skip
+from fastfd.steps import START
+
+__all__ = [
+    "CONVERGED", "DOMAIN", "NOISY", "NONSMOOTH", "ROUNDED", "SCALELESS", "extrapolate", "extrapolate_points",
+    "workspace",
+]  # fmt: skip
+
+#: No column needs more levels, or more evaluations.
+LEVELS, MOST_CALLS = 32, 70
+#: Not an integer and not dyadic: a periodic f aliases coherently on such steps and looks converged.
+RATIO = 3.7
+MOST_UPS = 6
+#: Once the first entry is known, others ask for more levels only if they are known this many times worse than wanted,
+#: and the column has had fewer evaluations than this.
+PATIENCE, MOST_SHARED_CALLS = 1e3, 24
+
+#: The verdict on a column; the sentences that go with them stand in ``info.py``.
+CONVERGED, ROUNDED, NOISY, NONSMOOTH, DOMAIN, SCALELESS = range(6)
+
+#: Counters: levels, entries that respond, evaluations, fast falls, moves up, the last move, the side that left the
+#: domain last (-1, 1); from SLOT on: where a level's evaluations are kept.
+LEVEL, ENTRY, CALLS, FALLS, UPS, LAST, SIDE, SLOT = range(8)
+DOWN, UP, FILL = range(3)
+#: Row of ``steps``, and what is in it: the least step known to leave the domain, the lead's error before its move.
+CONTROL, BAD, PREVIOUS = 2, 0, 1
+
+
+def workspace(n: int, m: int, order: int) -> tuple:
+    """What one thread needs: point and scratch, tables, steps, counters, members."""
+    return (
+        np.empty(n + m), np.empty((sheets(order), LEVELS, m)), np.empty((3, LEVELS)),
+        np.empty(SLOT + LEVELS, np.int64), np.zeros((2, m), np.int64),
+    )  # fmt: skip
+
+
+# --- looking at f ---------------------------------------------------------------------------------------------------
+
+
+@carrier
+def _look(f, x, point, scratch, coords, speeds, h, row):
+    """f(x + hv) into `row`."""
+    shift(point, x, coords, speeds, h)
+    status = evaluate(f, point, row, scratch, 1.0, 1.0, True)
+    if status != OK:
+        return status
+    if not restore(point, x, coords, speeds, h):
+        return MUTATED
+    return NONFINITE if nonfinite(row) else OK
+
+
+@carrier
+def _pair(f, x, point, scratch, coords, speeds, h, reach, tab, count):
+    """f(x ± h) into the next slot. The side that failed last is asked first: then a failure costs one call."""
+    first = -1 if count[SIDE] < 0 else 1
+    for side in (first, -first):
+        if h > reach[1 + (side > 0)]:
+            count[SIDE] = side
+            return NONFINITE
+        row = tab[PLUS if side > 0 else MINUS, count[LEVEL]]
+        count[CALLS] += 1
+        status = _look(f, x, point, scratch, coords, speeds, side * h, row)
+        if status == NONFINITE:
+            count[SIDE] = side
+        if status != OK:
+            return status
+    return OK
+
+
+@helper
+def _notice(row, y0, count, members):
+    """Enlist the output entries that respond for the first time; bit patterns, in blocks that vectorise."""
+    a, b = row.view(np.int64), y0.view(np.int64)
+    for start in range(0, a.size, 16):
+        stop, differ = min(start + 16, a.size), 0
+        for i in range(start, stop):
+            differ |= a[i] ^ b[i]
+        if differ:
+            for i in range(start, stop):
+                if a[i] != b[i] and not members[1, i]:
+                    members[0, count[ENTRY]], members[1, i] = i, 1
+                    count[ENTRY] += 1
+
+
+@helper
+def _fill_central(tab, steps, count, members, y0, k, order):
+    """The odd and the even part of f at level k, for every entry that responds."""
+    h, slot = steps[H, k], count[SLOT + k]
+    half, square = 0.5 / h, 1.0 / (h * h)
+    steps[T, k] = h * h
+    for a in range(count[ENTRY]):
+        i = members[0, a]
+        up, down, mid = tab[PLUS, slot, i], tab[MINUS, slot, i], y0[i]
+        odd, even = (up - down) * half, ((up - mid) + (down - mid)) * square
+        size = abs(up) + abs(down)
+        if order % 2:
+            tab[PRIMARY, k, a], tab[COMPANION, k, a], tab[NOISE, k, a] = odd, even, U * size * half
+        else:
+            tab[PRIMARY, k, a], tab[COMPANION, k, a] = even, odd
+            tab[NOISE, k, a] = U * (size + 2 * abs(mid)) * square
+
+
+@helper
+def _fill_one_sided(tab, steps, count, members, y0, k, side):
+    """(f(x ± h) - f(x)) / ±h at level k: the sequence is its own companion, one coefficient further."""
+    h, slot = steps[H, k], count[SLOT + k]
+    steps[T, k] = h
+    for a in range(count[ENTRY]):
+        i = members[0, a]
+        there, here = tab[PLUS, slot, i], y0[i]
+        tab[PRIMARY, k, a] = tab[COMPANION, k, a] = (there - here) / (side * h)
+        tab[NOISE, k, a] = U * (abs(there) + abs(here)) / h
+
+
+@helper
+def _level(tab, steps, count, members, y0, k, order, side, x_size):
+    """Level k of the central (`side` = 0) or the one-sided ladder, and all the blocks that end there."""
+    if side:
+        _fill_one_sided(tab, steps, count, members, y0, k, side)
+        extend(tab, steps, k, count[ENTRY], order - 1, order, x_size)
+    else:
+        _fill_central(tab, steps, count, members, y0, k, order)
+        extend(tab, steps, k, count[ENTRY], (order - 1) // 2, order // 2, x_size)
+
+
+@helper
+def _insert(tab, steps, count, members, y0, h, order, side, x_size):
+    """A new level at its place among the falling steps; the tables grow at the bottom or are made anew."""
+    levels, known = count[LEVEL], count[ENTRY]
+    _notice(tab[PLUS, levels], y0, count, members)
+    if not side:
+        _notice(tab[MINUS, levels], y0, count, members)
+    for a in range(known, count[ENTRY]):
+        tab[BEST, SIZE, a] = abs(y0[members[0, a]])
+    k = levels
+    while k > 0 and steps[H, k - 1] < h:
+        steps[H, k], count[SLOT + k] = steps[H, k - 1], count[SLOT + k - 1]
+        k -= 1
+    steps[H, k], count[SLOT + k] = h, levels
+    count[LEVEL] = levels + 1
+    if k < levels or count[ENTRY] > known:
+        clear(tab, count[ENTRY])
+        k = 0
+    for j in range(k, levels + 1):
+        _level(tab, steps, count, members, y0, j, order, side, x_size)
+
+
+# --- where to look next ---------------------------------------------------------------------------------------------
+
+
+@helper
+def _change(tab, count, k, i):
+    slot = count[SLOT + k]
+    return abs(tab[PLUS, slot, i] - tab[MINUS, slot, i])
+
+
+@helper
+def _even(tab, count, y0, k, i):
+    slot = count[SLOT + k]
+    return abs((tab[PLUS, slot, i] - y0[i]) + (tab[MINUS, slot, i] - y0[i]))
+
+
+@helper
+def _floor(tab, count, y0, k, i):
+    slot = count[SLOT + k]
+    return U * (abs(tab[PLUS, slot, i]) + abs(tab[MINUS, slot, i]) + 2 * abs(y0[i]))
+
+
+@helper
+def _turmoil(tab, steps, count, members, y0, k, a):
+    """0 where the bottom behaves like a smooth f, 1 where it does not, 2 where h is far beyond the scale of f."""
+    i = members[0, a]
+    here, above = _even(tab, count, y0, k, i), _even(tab, count, y0, k - 1, i)
+    if here > 0.5 * above and here > 4 * _floor(tab, count, y0, k, i):
+        return 2
+    if k < 2:
+        return 0
+    last, before = abs(tab[PRIMARY, k, a] - tab[PRIMARY, k - 1, a]), abs(tab[PRIMARY, k - 1, a] - tab[PRIMARY, k - 2, a])
+    if last <= before * steps[H, k] / steps[H, k - 1] or last <= 4 * tab[NOISE, k, a]:
+        return 0
+    return 2 if last > 0.2 * abs(tab[PRIMARY, k, a]) else 1
+
+
+@helper
+def _tiny(tab, steps, count, members, y0, k, a):
+    """Whether what does not fall is so small against f itself that it is noise, not aliasing."""
+    i = members[0, a]
+    wobble = abs(tab[PRIMARY, k, a] - tab[PRIMARY, k - 1, a]) * steps[H, k]
+    return max(_even(tab, count, y0, k, i), wobble) <= NOISE_SHARE * abs(y0[i])
+
+
+@helper
+def _climb(tab, steps, count, a, rtol):
+    """A larger step where noise limits the best block, as far as truncation lets it; 0 where that cannot pay."""
+    top, bottom, value = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a]), abs(tab[BEST, VALUE, a])
+    for k in range(top, bottom):
+        if steps[H, k] > 5.5 * steps[H, k + 1]:
+            count[LAST] = FILL
+            return np.sqrt(steps[H, k] * steps[H, k + 1])
+    need = (tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]) / (rtol * value) if value > 0 else 1e6
+    gap = abs(tab[PRIMARY, top, a] - tab[PRIMARY, top + 1, a])
+    grow = np.sqrt(0.1 * value / gap) if gap > 0 else 16.0 ** (1 + count[UPS])
+    h = steps[H, top] * min(grow, max(need, RATIO))
+    limit = min(steps[CONTROL, BAD], steps[H, top - 1] if top > 0 else np.inf)
+    if h >= limit:
+        h = np.sqrt(steps[H, top] * limit)
+    count[LAST] = UP
+    return h if h > 1.5 * steps[H, top] else 0.0
+
+
+@helper
+def _descend(tab, steps, count, members, y0, a):
+    """The step below, while that pays; -1 where it does not."""
+    k, total = count[LEVEL] - 1, tab[BEST, TOTAL, a]
+    turmoil = _turmoil(tab, steps, count, members, y0, k, a)
+    if turmoil and not _tiny(tab, steps, count, members, y0, k, a):
+        count[FALLS] += turmoil == 2
+        return steps[H, k] / (RATIO * 4.0 ** count[FALLS])
+    if turmoil == 2 and count[UPS] < MOST_UPS:
+        count[UPS], count[LAST] = count[UPS] + 1, UP
+        return min(16 * steps[H, 0], np.sqrt(steps[H, 0] * steps[CONTROL, BAD]))
+    count[FALLS] = 0
+    pays = tab[BEST, BOTTOM, a] == k and RATIO * tab[BEST, ROUNDING, a] < total < 0.5 * steps[CONTROL, PREVIOUS]
+    return steps[H, k] / RATIO if pays or total == np.inf else -1.0
+
+
+@helper
+def _decide(tab, steps, count, members, y0, a, rtol):
+    """The next step for the entry in the lead, or 0 where it has what it can get."""
+    total, before = tab[BEST, TOTAL, a], steps[CONTROL, PREVIOUS]
+    if count[LEVEL] < 2:
+        return steps[H, 0] / RATIO
+    if count[LAST] == DOWN:
+        h = _descend(tab, steps, count, members, y0, a)
+        if count[FALLS] == 0:
+            steps[CONTROL, PREVIOUS] = total
+        if h >= 0.0:
+            return h
+    elif total >= before:
+        return 0.0
+    steps[CONTROL, PREVIOUS] = total
+    noise = tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]
+    if noise <= 0.2 * total or count[UPS] >= MOST_UPS:
+        return 0.0
+    count[UPS] += 1
+    return _climb(tab, steps, count, a, rtol)
+
+
+@helper
+def _worst(tab, count, rtol):
+    """The entry that is known least well against its own size, or -1 where all are known well enough."""
+    worst, doubt = -1, rtol
+    for a in range(count[ENTRY]):
+        share = tab[BEST, TOTAL, a] / abs(tab[BEST, VALUE, a]) if tab[BEST, VALUE, a] != 0.0 else np.inf
+        if not share <= doubt and tab[BEST, TOTAL, a] > 0.0:
+            worst, doubt = a, share
+    return worst
+
+
+@helper
+def _next_step(tab, steps, count, members, y0, lead, rtol):
+    """The step that the lead asks for, and the lead. It passes from an entry that can gain no more to the one that
+    is known least, while there is one worth the evaluations. Step 0: all are done."""
+    if lead < 0:
+        lead = _worst(tab, count, rtol)
+        if lead < 0:
+            return 0.0, lead
+    elif tab[BEST, TOTAL, lead] <= rtol * abs(tab[BEST, VALUE, lead]):
+        return _hand_over(tab, steps, count, members, y0, lead, rtol)
+    h = _decide(tab, steps, count, members, y0, lead, rtol)
+    return (h, lead) if h > 0.0 else _hand_over(tab, steps, count, members, y0, lead, rtol)
+
+
+@helper
+def _hand_over(tab, steps, count, members, y0, lead, rtol):
+    a = _worst(tab, count, PATIENCE * rtol)
+    if a < 0 or a == lead or count[CALLS] > MOST_SHARED_CALLS:
+        return 0.0, lead
+    count[FALLS], count[UPS], count[LAST], steps[CONTROL, PREVIOUS] = 0, 0, DOWN, np.inf
+    return _decide(tab, steps, count, members, y0, a, rtol), a
+
+
+@helper
+def _retreat(steps, count, h):
+    """After x ± h left the domain: far down at the start, half way back after a move up, else 0."""
+    steps[CONTROL, BAD] = min(steps[CONTROL, BAD], h)
+    count[FALLS] += count[LEVEL] == 0
+    if count[LEVEL] == 0:
+        return h / (2.0 * 4.0 ** count[FALLS]) if count[FALLS] < 10 else 0.0
+    count[UPS] += 1
+    back = np.sqrt(steps[H, 0] * h)
+    return back if count[LAST] == UP and back > 1.3 * steps[H, 0] and count[UPS] < MOST_UPS else 0.0
+
+
+@helper
+def _exact(x, coords, h):
+    """h without rounding error in x + h, where one coordinate moves."""
+    return (x[coords[0]] + h) - x[coords[0]] if coords.size == 1 else h
+
+
+@carrier
+def _central(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members):
+    """Up and down the steps until every entry is known as well as it can be."""
+    h, lead = _exact(x, coords, reach[0]), -1
+    while h > 0.0 and count[LEVEL] < LEVELS and count[CALLS] < MOST_CALLS:
+        status = _pair(f, x, point, scratch, coords, speeds, h, reach, tab, count)
+        if status == NONFINITE:
+            h = _exact(x, coords, _retreat(steps, count, h))
+            continue
+        if status != OK:
+            return status
+        count[FALLS] *= count[LEVEL] > 0
+        _insert(tab, steps, count, members, y0, h, order, 0, x_size)
+        if count[ENTRY] == 0:  # nothing moved: once more with a step that does not depend on x
+            h = START if count[LEVEL] == 1 and h < START else 0.0
+            continue
+        h, lead = _next_step(tab, steps, count, members, y0, lead, rtol)
+        h = _exact(x, coords, h)
+    return OK
+
+
+# --- one-sided, at the edge of the domain -----------------------------------------------------------------------------
+
+
+@helper
+def _settled(tab, count, k, rtol):
+    """Whether no entry gains from a finer one-sided level."""
+    for a in range(count[ENTRY]):
+        total = tab[BEST, TOTAL, a]
+        if total > rtol * abs(tab[BEST, VALUE, a]) and (total == np.inf or tab[BEST, BOTTOM, a] > k - 3):
+            return False
+    return True
+
+
+@carrier
+def _one_sided(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members):
+    """Into the side where f lives, with differences that converge like h: steps halved, Neville in h."""
+    side, misses = 1 if count[SIDE] < 0 else -1, 0
+    h = min(reach[0], reach[1 + (side > 0)])
+    count[LEVEL] = 0
+    clear(tab, count[ENTRY])
+    while count[LEVEL] < LEVELS // 2 and misses < 12:
+        h, k = _exact(x, coords, h), count[LEVEL]
+        if h <= 0.0:
+            break
+        count[CALLS] += 1
+        status = _look(f, x, point, scratch, coords, speeds, side * h, tab[PLUS, k])
+        if status == NONFINITE:
+            h, misses = h / 8.0, misses + 1
+            continue
+        if status != OK:
+            return status
+        _insert(tab, steps, count, members, y0, h, order, side, x_size)
+        if k >= order + 2 and _settled(tab, count, k, rtol):
+            break
+        h /= 2.0
+    return OK
+
+
+# --- what came out ---------------------------------------------------------------------------------------------------
+
+
+@helper
+def _factorial(order):
+    product = 1.0
+    for i in range(2, order + 1):
+        product *= i
+    return product
+
+
+@helper
+def _error(tab, a):
+    """Twice the total, for the best of many blocks is an optimist; more where f is noisy."""
+    empirical, extra = tab[BEST, EMPIRICAL, a], 0.0
+    if empirical > 4 * tab[BEST, ROUNDING, a]:
+        extra = 2 * max(0.0, min(tab[BEST, BAND, a], 10 * empirical) - empirical)
+    return 2 * tab[BEST, TOTAL, a] + extra
+
+
+@helper
+def _report(tab, steps, count, members, y0, order, scale, out, error):
+    """Hand out what is better known than before; an entry that never moved has derivative 0, within rounding."""
+    h = steps[H, 0] if count[LEVEL] else 0.0
+    per = 4 * U / h**order if h > 0.0 else np.inf
+    better = False
+    for i in range(out.size):
+        if not members[1, i] and not error[i] <= per * abs(y0[i]):
+            out[i], error[i] = (0.0, per * abs(y0[i])) if h > 0.0 else (np.nan, np.inf)
+    for a in range(count[ENTRY]):
+        i, e = members[0, a], scale * _error(tab, a)
+        if e < error[i] or np.isnan(out[i]):
+            out[i], error[i], better = scale * tab[BEST, VALUE, a], e, True
+    return better
+
+
+@helper
+def _kinked(tab, steps, count, members, y0, a):
+    """Whether the even part falls like h, as at a kink, or not at all and too large for noise, as at a jump."""
+    k, i = count[LEVEL] - 1, members[0, a]
+    if k < 1:
+        return False
+    here, above, ratio = _even(tab, count, y0, k, i), _even(tab, count, y0, k - 1, i), steps[H, k] / steps[H, k - 1]
+    return here > above * ratio * np.sqrt(ratio) and here > NOISE_SHARE * max(abs(y0[i]), _change(tab, count, k, i))
+
+
+@helper
+def _verdict(tab, steps, count, members, y0, a, rtol, central):
+    """What to think of one entry."""
+    size, total, noise = abs(tab[BEST, VALUE, a]), tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a]
+    if total <= max(rtol, 1e-12) * size:
+        return CONVERGED
+    if not total < np.inf:
+        return SCALELESS
+    empirical, bottom = tab[BEST, EMPIRICAL, a], int(tab[BEST, BOTTOM, a])
+    kinked = central and _kinked(tab, steps, count, members, y0, a)
+    if total > 1e-6 * size and (kinked or tab[BEST, SLOW, a]):
+        return NONSMOOTH
+    if empirical > max(0.25 * total, 4 * noise) and empirical * steps[H, bottom] > 1e3 * U * tab[BEST, SIZE, a]:
+        return NOISY
+    return ROUNDED if 4 * (noise + empirical) > total or total <= 1e-6 * size else SCALELESS
+
+
+@helper
+def _judge(tab, steps, count, members, y0, rtol, central, note):
+    """The worst verdict of a column, and the shortest step of the block that gave the least certain entry."""
+    worst, status = -1.0, CONVERGED if count[LEVEL] else DOMAIN
+    note[0] = steps[H, 0] if count[LEVEL] else np.nan
+    for a in range(count[ENTRY]):
+        status = max(status, _verdict(tab, steps, count, members, y0, a, rtol, central))
+        doubt = tab[BEST, TOTAL, a] / (abs(tab[BEST, VALUE, a]) + 1e-300)
+        if doubt > worst:
+            worst, note[0] = doubt, steps[H, int(tab[BEST, BOTTOM, a])]
+    note[2] = status
+
+
+@helper
+def _reset(steps, count, members):
+    for a in range(count[ENTRY]):
+        members[1, members[0, a]] = 0
+    fill(count[:SLOT], 0)
+    steps[CONTROL, BAD], steps[CONTROL, PREVIOUS] = np.inf, np.inf
+
+
+@helper
+def _poor(out, error):
+    for i in range(out.size):
+        if not error[i] <= 1e-9 * abs(out[i]):
+            return True
+    return False
+
+
+@carrier
+def _column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members, out,
+            error, note):  # fmt: skip
+    """One column: central differences, and one-sided ones where they cannot have both sides."""
+    _reset(steps, count, members)
+    fill(out, np.nan)
+    fill(error, np.inf)
+    scale = _factorial(order)
+    status = _central(
+        f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members
+    )
+    if status == OK:
+        _report(tab, steps, count, members, y0, order, scale if order % 2 else 0.5 * scale, out, error)
+        _judge(tab, steps, count, members, y0, rtol, True, note)
+    if status == OK and steps[CONTROL, BAD] < np.inf and _poor(out, error):
+        status = _one_sided(
+            f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members
+        )
+        if status == OK and _report(tab, steps, count, members, y0, order, scale, out, error):
+            _judge(tab, steps, count, members, y0, rtol, False, note)
+    note[1] = count[CALLS]
+    return status
+
+
+@helper
+def _argument_size(x, coords, speeds):
+    """How large the argument is against the speed it moves with: its rounding shows in f."""
+    size = speed = 0.0
+    for i in range(coords.size):
+        size, speed = max(size, abs(x[coords[i]])), max(speed, abs(speeds[i]))
+    return size / speed if speed > 0 else 0.0
+
+
+@kernel
+def extrapolate(f, x, y0, groups, speeds, reach, rtol, order, out, error, notes, work, tab, steps, count, members, lo, hi):
+    """Rows lo..hi of the transposed Jacobian, of its error and of the notes (step, evaluations, verdict).
+
+    `reach` holds the first step of each group and the room below and above it.
+    """
+    x, y0, out, error, notes, work = borrow(x), borrow(y0), borrow(out), borrow(error), borrow(notes), borrow(work)
+    groups, speeds, reach = borrow(groups), borrow(speeds), borrow(reach)
+    tab, steps, count, members = borrow(tab), borrow(steps), borrow(count), borrow(members)
+    point, scratch = work[: x.size], work[x.size :]
+    assign(point, x)
+    fill(members[1], 0)
+    count[ENTRY] = 0
+    for g in range(lo, hi):
+        coords = groups[groups[g] : groups[g + 1]]
+        v = speeds[groups[g] - groups[0] : groups[g + 1] - groups[0]]
+        status = _column(
+            f, x, point, scratch, y0, coords, v, reach[g], rtol, order, _argument_size(x, coords, v), tab, steps,
+            count, members, out[g], error[g], notes[g],
+        )  # fmt: skip
+        if status != OK:
+            return failed(status, g)
+    return OK if unchanged(point, x) else failed(MUTATED, lo)
+
+
+@kernel
+def extrapolate_points(f, x, reach, rtol, order, out, error, notes, work, tab, steps, count, members, lo, hi):
+    """The same for a function of one number at many points; nan where f is not finite at a point."""
+    x, reach, out, error, notes, work = borrow(x), borrow(reach), borrow(out), borrow(error), borrow(notes), borrow(work)
+    tab, steps, count, members = borrow(tab), borrow(steps), borrow(count), borrow(members)
+    point, scratch = work[:1], work[1:]
+    coords, speeds, y0 = np.zeros(1, np.int64), np.ones(1), np.zeros(out.shape[1])
+    fill(members[1], 0)
+    count[ENTRY] = 0
+    for i in range(lo, hi):
+        here = x[i : i + 1]
+        fill(out[i], np.nan)
+        fill(error[i], np.inf)
+        notes[i, 0], notes[i, 1], notes[i, 2] = np.nan, 1, DOMAIN
+        status = _look(f, here, point, scratch, coords, speeds, 0.0, y0)
+        if status == OK:
+            status = _column(
+                f, here, point, scratch, y0, coords, speeds, reach[i], rtol, order, abs(x[i]), tab, steps, count,
+                members, out[i], error[i], notes[i],
+            )  # fmt: skip
+            notes[i, 1] += 1
+        if status != OK and status != NONFINITE:
+            return failed(status, i)
+    return OK

@@ -1,0 +1,27 @@
+"""The complex step: f'(x) = Im f(x + ih) / h, without subtraction, so h can be as small as it likes."""
+
+from __future__ import annotations
+
+from fastfd.kernels.native import OK, assign, evaluate, kernel
+from fastfd.kernels.sweep import failed
+
+__all__ = ["imaginary"]
+
+#: h over |x|, and h at x = 0: h² must vanish against everything, and h must not underflow.
+TINY, TINIEST = 2.0**-66, 2.0**-133
+
+
+@kernel
+def imaginary(f, x, out, work, values, scratch, lo, hi):
+    """Rows lo..hi of the transposed Jacobian of an analytic f; `values` holds real and imaginary parts by turns."""
+    assign(work, x)
+    for j in range(lo, hi):
+        h = TINY * abs(x[j]) if x[j] != 0.0 else TINIEST
+        work[j] = complex(x[j].real, h)
+        status = evaluate(f, work, values, scratch, 1.0, 1.0, True)
+        if status != OK:
+            return failed(status, j)
+        work[j] = x[j]
+        for i in range(out.shape[1]):
+            out[j, i] = values[2 * i + 1] / h
+    return OK

@@ -1,0 +1,624 @@
+"""The only file on numba's internals: how a kernel calls the user's function.
+
+A kernel never sees the type of ``f``. It calls :func:`evaluate` with a *callee*, three machine words
+``(trampoline, address, frame)``:
+
+``address``
+    where the user's compiled function begins;
+``frame``
+    where the extra arguments (and the shape of ``x``) lie for the time of one call;
+``trampoline``
+    a small compiled adapter that knows the signature of ``f``: it loads the arguments from the frame, calls
+    ``f``, turns an exception into a status and hands the result on as flat doubles.
+
+So the large kernels compile once on a machine, whatever functions they meet; a trampoline compiles once per
+signature; both are cached on disk; and a new user function costs nothing beyond its own compilation. A Python
+callable enters by the same door, with a trampoline that calls back (see ``docs/rationale.md``).
+"""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import _dynfunc
+from numba.core import cgutils, config, types
+from numba.core.caching import IndexDataCacheFile
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import register_pass
+from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError, TypingError
+from numba.core.registry import cpu_target
+from numba.core.typed_passes import NativeLowering
+from numba.np.arrayobj import populate_array
+from numba.extending import intrinsic, models, overload, register_jitable, register_model
+
+__all__ = [
+    "LENGTH", "MUTATED", "NONFINITE", "OK", "RAISED", "STALE",
+    "NativeFunction", "NumbaError", "Unsupported", "address_of", "address_of_callback", "assign", "borrow", "callback_type", "carrier", "enter", "enter_frame",
+    "evaluate", "fill",
+    "has_type", "helper",
+    "is_compiled", "jit_disabled", "kernel", "nonfinite", "python_trampoline", "thread_count", "type_names",
+]  # fmt: skip
+
+#: What one evaluation, and so a whole kernel, answers. Only OK leaves a usable result.
+OK, RAISED, LENGTH, STALE, MUTATED, NONFINITE = range(6)
+
+#: Said once. ``numpy`` error model: numba's zero test at each division would block vectorisation (15 -> 8.4 us
+#: at n = 100). ``nogil``: other threads, ours among them, run meanwhile.
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
+def jit_disabled() -> bool:
+    return bool(config.DISABLE_JIT)
+
+
+@functools.cache
+def _house_stamp() -> str:
+    """A digest of every source of this package that can end up in a kernel.
+
+    numba looks at a function's own file alone; a kernel also holds what it inlines from other files.
+    """
+    files = sorted(p for p in Path(__file__).parent.parent.rglob("*.py") if p.parent.name in ("fastfd", "kernels"))
+    return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
+
+
+class _CacheFile(IndexDataCacheFile):
+    """numba numbers its data files, so two processes can give one number to two signatures; ours are named."""
+
+    def save(self, key, data):
+        name = self._data_name(int(hashlib.sha256(repr(key).encode()).hexdigest()[:15], 16))
+        self._save_data(name, data)
+        self._save_index(self._load_index() | {key: name})
+
+
+def kernel(text: Callable) -> Any:
+    """Compile lazily, once per signature, and keep the code on disk."""
+    compiled = numba.njit(**_OPTIONS)(text)
+    if not jit_disabled():
+        cache = compiled._cache
+        cache._cache_file = _CacheFile(cache._cache_path, cache._impl.filename_base, _house_stamp())
+    return compiled
+
+
+
+# numba optimises, and turns into machine code, every function that a kernel calls, then once more as a part of its
+# caller, up to the kernel: 15 s for the adaptive kernel. The parts below are only translated to LLVM's language and
+# left to the kernel that they are linked into: 4 s, the same code.
+
+
+class _PartLibrary(JITCodeLibrary):
+    """The code of a part: linked into kernels, never run by itself."""
+
+    def _optimize_final_module(self):
+        pass
+
+    def _finalize_final_module(self):
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+def _no_executable(library, fndesc, env):
+    """What stands for a part among numba's callables; nothing calls it."""
+    return _dynfunc.make_function(fndesc.lookup_module(), fndesc.qualname.split(".")[-1], "", 0, env, (library,))
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _PartLowering(NativeLowering):
+    _name = "fastfd_part_lowering"
+
+    def run_pass(self, state):
+        whole = state.targetctx
+        state.library = _PartLibrary(whole.codegen(), state.func_id.func_qualname)
+        state.targetctx = copy.copy(whole)
+        state.targetctx.get_executable = _no_executable
+        try:
+            return super().run_pass(state)
+        finally:
+            state.targetctx = whole
+
+
+class _PartCompiler(CompilerBase):
+    def define_pipelines(self):
+        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        manager.add_pass_after(_PartLowering, NativeLowering)
+        manager.passes.remove(next(p for p in manager.passes if p[0] is NativeLowering))
+        manager.finalize()
+        return [manager]
+
+
+#: For the parts of kernels.
+helper = register_jitable(
+    error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=_PartCompiler
+)
+#: For those that hand the callee on.
+carrier = helper
+
+_word = types.uintp
+_callee = types.UniTuple(_word, 3)
+_flags = (types.float64, types.float64, types.boolean)
+_trampoline_args = (_word, _word, _word, _word, _word, types.int64, *_flags)
+_trampoline_abi = (types.voidptr, *_trampoline_args)  # an opaque signature still takes up one argument
+
+
+class Unsupported(TypeError):
+    """The function has a signature that no trampoline can serve; the message says why."""
+
+
+def is_compiled(f: object) -> bool:
+    """Whether `f` is an njit function that kernels can call natively."""
+    return isinstance(f, Dispatcher) and f.targetoptions.get("nopython", True) and not jit_disabled()
+
+
+def thread_count() -> int:
+    return numba.get_num_threads()
+
+
+# --- the signature, as a type without a value ---------------------------------------------------------------
+
+
+class Signature(types.Opaque):
+    """How ``f`` is called: what the frame holds, what ``f`` takes and what it returns; hashable, picklable."""
+
+    def __init__(self, point: types.Type, extra: types.Type, takes: tuple, returns: types.Type, in_place: bool):
+        self.point, self.extra, self.takes, self.returns, self.in_place = point, extra, takes, returns, in_place
+        super().__init__(name=f"fastfd.Signature{(point, extra, takes, returns, in_place)}")
+
+
+register_model(Signature)(models.OpaqueModel)
+
+
+def _tag(point: types.Type, extra: types.Type) -> int:
+    """A number that names the layout of a frame; the same in every process, since it is cached with the code."""
+    return int.from_bytes(hashlib.sha256(f"{point}|{extra}".encode()).digest()[:7], "little")
+
+
+def _frame_type(context: Any, point: types.Type, extra: types.Type) -> ir.Type:
+    fields = [ir.IntType(64), context.get_value_type(extra), context.get_value_type(point)]
+    return ir.LiteralStructType(fields)
+
+
+@intrinsic
+def _make_frame(typingctx, extra, point):
+    """Lay the extra arguments and the shaped point on the stack of the caller; give the address."""
+
+    def codegen(context, builder, sig, args):
+        frame = cgutils.alloca_once(builder, _frame_type(context, point, extra))
+        tag = ir.Constant(ir.IntType(64), _tag(point, extra))
+        for i, value in enumerate((tag, *args)):
+            builder.store(value, cgutils.gep_inbounds(builder, frame, 0, i))
+        return builder.ptrtoint(frame, context.get_value_type(_word))
+
+    return _word(extra, point), codegen
+
+
+@intrinsic
+def _frame_matches(typingctx, sig_type, frame):
+    def codegen(context, builder, sig, args):
+        found = builder.load(builder.inttoptr(args[1], ir.IntType(64).as_pointer()))
+        return builder.icmp_signed("==", found, ir.Constant(ir.IntType(64), _tag(sig_type.point, sig_type.extra)))
+
+    return types.boolean(sig_type, frame), codegen
+
+
+def _load(context, builder, sig_type, frame, field):
+    pointer = builder.inttoptr(frame, _frame_type(context, sig_type.point, sig_type.extra).as_pointer())
+    return builder.load(cgutils.gep_inbounds(builder, pointer, 0, field))
+
+
+@intrinsic
+def _point(typingctx, sig_type, frame, x):
+    """The doubles at address `x`, in the shape that the frame remembers (a number where ``f`` takes one)."""
+    scalar = not isinstance(sig_type.takes[0], types.Array)
+    result = sig_type.point.dtype if scalar else sig_type.point
+
+    def codegen(context, builder, sig, args):
+        data_type = context.get_data_type(sig_type.point.dtype).as_pointer()
+        data = builder.inttoptr(args[2], data_type)
+        if scalar:
+            return context.unpack_value(builder, result, data)
+        array = context.make_array(result)(context, builder, value=_load(context, builder, sig_type, args[1], 2))
+        array.data = data
+        array.meminfo = cgutils.get_null_value(array.meminfo.type)
+        array.parent = cgutils.get_null_value(array.parent.type)
+        return array._getvalue()
+
+    return result(sig_type, frame, x), codegen
+
+
+def _forget_python_error(context, builder, status):
+    """An exception from object mode waits in the interpreter; the user's own is raised again later, so drop it."""
+    with builder.if_then(status.is_python_exc, likely=False):
+        python = context.get_python_api(builder)
+        gil = python.gil_ensure()
+        python.err_clear()
+        python.gil_release(gil)
+
+
+@intrinsic(prefer_literal=False)
+def _call_user(typingctx, sig_type, address, frame, leading):
+    """Call ``f(*leading, *extra)``: whether it raised, and what it returned (zero bits where it raised)."""
+    result = types.Tuple((types.boolean, sig_type.returns))
+
+    def codegen(context, builder, sig, args):
+        extra = cgutils.unpack_tuple(builder, _load(context, builder, sig_type, args[2], 1), len(sig_type.extra))
+        given = [*zip(cgutils.unpack_tuple(builder, args[3], len(leading)), leading, strict=True)]
+        given += zip(extra, sig_type.extra, strict=True)
+        values = [context.cast(builder, v, have, want) for (v, have), want in zip(given, sig_type.takes, strict=True)]
+        conv = context.call_conv
+        pointer = conv.get_function_type(sig_type.returns, sig_type.takes).as_pointer()
+        function = builder.inttoptr(args[1], pointer)
+        status, value = conv.call_function(builder, function, sig_type.returns, sig_type.takes, values)
+        slot = cgutils.alloca_once_value(builder, cgutils.get_null_value(value.type))
+        with builder.if_then(status.is_ok):
+            builder.store(value, slot)
+        _forget_python_error(context, builder, status)
+        return context.make_tuple(builder, result, (status.is_error, builder.load(slot)))
+
+    return result(sig_type, address, frame, leading), codegen
+
+
+def _native_call(context, builder, address, result, arg_types, args):
+    """Call a compiled function of ours by its address; they never raise, so the status is not looked at."""
+    pointer = context.call_conv.get_function_type(result, arg_types).as_pointer()
+    function = builder.inttoptr(address, pointer)
+    return context.call_conv.call_function(builder, function, result, arg_types, args)[1]
+
+
+@intrinsic
+def _call_trampoline(typingctx, callee, x, y, scratch, m, weight, factor, first):
+    def codegen(context, builder, sig, args):
+        trampoline, address, frame = cgutils.unpack_tuple(builder, args[0], 3)
+        opaque = cgutils.get_null_value(context.get_value_type(types.voidptr))
+        values = [opaque, address, frame, *args[1:]]
+        return _native_call(context, builder, trampoline, types.int64, _trampoline_abi, values)
+
+    return types.int64(callee, x, y, scratch, m, *_flags), codegen
+
+
+@intrinsic(prefer_literal=False)
+def _call_kernel(typingctx, address, callee, x, rest):
+    arg_types = (_callee, x, *rest)
+
+    def codegen(context, builder, sig, args):
+        values = [args[1], args[2], *cgutils.unpack_tuple(builder, args[3], len(rest))]
+        return _native_call(context, builder, args[0], types.int64, arg_types, values)
+
+    return types.int64(address, callee, x, rest), codegen
+
+
+@intrinsic
+def _doubles(typingctx, address, size):
+    """A contiguous array over `size` doubles at `address`, owned by somebody else."""
+    result = types.Array(types.float64, 1, "C")
+
+    def codegen(context, builder, sig, args):
+        array = context.make_array(result)(context, builder)
+        data = builder.inttoptr(args[0], context.get_data_type(types.float64).as_pointer())
+        shape, strides = [args[1]], [context.get_constant(types.intp, 8)]
+        populate_array(array, data, shape, strides, context.get_constant(types.intp, 8), None)
+        return array._getvalue()
+
+    return result(types.uintp, types.intp), codegen
+
+
+@intrinsic
+def _address(typingctx, array):
+    def codegen(context, builder, sig, args):
+        data = context.make_array(array)(context, builder, value=args[0]).data
+        return builder.ptrtoint(data, context.get_value_type(_word))
+
+    return _word(array), codegen
+
+
+@intrinsic
+def _borrowed(typingctx, array):
+    def codegen(context, builder, sig, args):
+        view = context.make_array(array)(context, builder, value=args[0])
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)
+        view.parent = cgutils.get_null_value(view.parent.type)
+        return view._getvalue()
+
+    return array(array), codegen
+
+
+def borrow(array: Any) -> Any:
+    """The same array without its reference count: a kernel makes many views, and each would count up and down."""
+    return array
+
+
+@overload(borrow, inline="always")
+def _borrow_overload(array):
+    return lambda array: _borrowed(array)
+
+
+# --- what f returns, as flat doubles --------------------------------------------------------------------------
+
+
+def _flat(value: Any) -> Any:
+    """Numbers, arrays, tuples and lists as one flat run of real numbers (complex: real and imaginary parts)."""
+
+
+@overload(_flat, inline="always")
+def _flat_overload(value):
+    if isinstance(value, types.Complex):
+        return lambda value: (value.real, value.imag)
+    if isinstance(value, types.Number | types.Boolean):
+        return lambda value: (value,)
+    if isinstance(value, types.Array):
+        return _flat_array(value)
+    if isinstance(value, types.BaseTuple | types.List):
+        return lambda value: _flat(np.array(value))
+    return None
+
+
+def _flat_array(value):
+    if isinstance(value.dtype, types.Complex):
+        part = types.float64 if value.dtype is types.complex128 else types.float32
+        dtype = numba.np.numpy_support.as_dtype(part)
+        return lambda value: np.ascontiguousarray(value).reshape(-1).view(dtype)
+    if value.ndim == 1:
+        return lambda value: value
+    return lambda value: np.ascontiguousarray(value).reshape(-1)
+
+
+@numba.njit(error_model="numpy")
+def _gather(values, y, weight, factor, first):
+    """``y = weight*values`` for the first node of a stencil, ``y = (y + weight*values)*factor`` after it.
+
+    The weights are whole numbers and the factor comes last, so the difference of two near values is exact.
+    """
+    if len(values) != y.size:
+        return LENGTH
+    if first:
+        for i in range(y.size):
+            y[i] = weight * values[i]
+    elif factor == 1.0:
+        for i in range(y.size):
+            y[i] = y[i] + weight * values[i]
+    else:
+        for i in range(y.size):
+            y[i] = (y[i] + weight * values[i]) * factor
+    return OK
+
+
+def _as_taken(sig_type: Any, x: Any) -> Any:
+    """The point in the precision that ``f`` takes (single precision where its signature says so)."""
+
+
+@overload(_as_taken)
+def _as_taken_overload(sig_type, x):
+    want = sig_type.takes[0]
+    have = getattr(want, "dtype", want)
+    if isinstance(x, types.Array) and have != x.dtype:
+        dtype = numba.np.numpy_support.as_dtype(have)
+        return lambda sig_type, x: x.astype(dtype)
+    return lambda sig_type, x: x
+
+
+@kernel
+def _trampoline(sig_type, address, frame, x, y, scratch, m, weight, factor, first):
+    if not _frame_matches(sig_type, frame):
+        return STALE
+    point = _as_taken(sig_type, _point(sig_type, frame, x))
+    raised, value = _call_user(sig_type, address, frame, (point,))
+    if raised:
+        return RAISED
+    return _gather(_flat(value), _doubles(y, m), weight, factor, first)
+
+
+@kernel
+def _trampoline_in_place(sig_type, address, frame, x, y, scratch, m, weight, factor, first):
+    if not _frame_matches(sig_type, frame):
+        return STALE
+    direct = first and weight == 1.0
+    out = _doubles(y if direct else scratch, m)
+    raised, _ = _call_user(sig_type, address, frame, (_point(sig_type, frame, x), out))
+    if raised:
+        return RAISED
+    return OK if direct else _gather(out, _doubles(y, m), weight, factor, first)
+
+
+# --- Python callables, by the same door ------------------------------------------------------------------------
+
+callback_type = ctypes.CFUNCTYPE(ctypes.c_int64)
+
+
+@kernel
+def _python_trampoline(opaque, address, frame, x, y, scratch, m, weight, factor, first):
+    """Copy the point where Python reads it, call back, gather the numbers it left.
+
+    The frame is five words: inbox, its size, outbox, its size, whether the callback may be called.
+    """
+    words = _doubles_as_words(frame)
+    inbox, outbox = _doubles(words[0], np.intp(words[1])), _doubles(words[2], np.intp(words[3]))
+    point = _doubles(x, inbox.size)
+    for i in range(inbox.size):
+        inbox[i] = point[i]
+    status = _call_back(address)
+    if status != OK:
+        return status
+    return _gather(outbox, _doubles(y, m), weight, factor, first)
+
+
+@intrinsic
+def _doubles_as_words(typingctx, frame):
+    result = types.UniTuple(_word, 4)
+
+    def codegen(context, builder, sig, args):
+        pointer = builder.inttoptr(args[0], context.get_value_type(_word).as_pointer())
+        words = [builder.load(builder.gep(pointer, [ir.Constant(ir.IntType(32), i)])) for i in range(4)]
+        return context.make_tuple(builder, result, words)
+
+    return result(frame), codegen
+
+
+@intrinsic
+def _call_back(typingctx, address):
+    def codegen(context, builder, sig, args):
+        pointer = ir.FunctionType(ir.IntType(64), []).as_pointer()
+        return builder.call(builder.inttoptr(args[0], pointer), [])
+
+    return types.int64(address), codegen
+
+
+# --- evaluate, in the worlds where kernels live ------------------------------------------------------------------
+
+
+def evaluate(f: Any, x: Any, y: Any, scratch: Any, weight: float, factor: float, first: bool) -> int:
+    """One evaluation of ``f`` at `x`, gathered into `y`; a status.
+
+    The text of the kernels runs as plain Python too (``NUMBA_DISABLE_JIT=1``): then `f` is a Python object.
+    """
+    values = np.empty(y.size)
+    status = f.evaluate(x, values)
+    if status == OK:
+        y[:] = weight * values if first else (y + weight * values) * factor
+    return status
+
+
+@overload(evaluate, jit_options={"forceinline": True})
+def _evaluate_overload(f, x, y, scratch, weight, factor, first):
+    if f == _callee:
+        return lambda f, x, y, scratch, weight, factor, first: _call_trampoline(
+            f, _address(x), _address(y), _address(scratch), y.size, weight, factor, first
+        )
+    return None
+
+
+@helper
+def fill(out, value):
+    """``out[:] = value``, without the error message about shapes, which takes a second to compile."""
+    for i in range(out.size):
+        out[i] = value
+
+
+@helper
+def assign(out, values):
+    """``out[:] = values``, likewise."""
+    for i in range(out.size):
+        out[i] = values[i]
+
+
+@helper
+def nonfinite(values):
+    """Whether any of `values` is nan or infinite, in integer arithmetic, which vectorises where a sum does not."""
+    exponent, found, bits = np.int64(0x7FF0000000000000), 0, values.view(np.int64)
+    for i in range(bits.size):
+        found += (bits[i] & exponent) == exponent
+    return found > 0
+
+
+@kernel
+def enter(kernel_address, trampoline, address, extra, point, *rest):
+    """From Python into a kernel: keep the extra arguments in a frame while the kernel runs."""
+    callee = (trampoline, address, _make_frame(extra, point))
+    return _call_kernel(kernel_address, callee, point.reshape(-1), rest)
+
+
+@kernel
+def enter_frame(kernel_address, trampoline, address, frame, point, *rest):
+    """The same with a frame that Python made."""
+    return _call_kernel(kernel_address, (trampoline, address, frame), point.reshape(-1), rest)
+
+
+def type_names(values: tuple) -> tuple:
+    """What numba makes of some arguments; hashable."""
+    return tuple(map(numba.typeof, values))
+
+
+def has_type(value: Any) -> bool:
+    """Whether numba knows what to make of an argument."""
+    try:
+        numba.typeof(value)
+    except (ValueError, NumbaError):
+        return False
+    return True
+
+
+# --- addresses -----------------------------------------------------------------------------------------------------
+
+
+def _entry_point(dispatcher: Dispatcher, arg_types: tuple) -> int:
+    dispatcher.compile(arg_types)
+    result = dispatcher.overloads[arg_types]
+    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+
+def address_of(dispatcher: Any, dtype: Any, rest: tuple) -> int:
+    """The address of a kernel for points of a dtype and the types of the arrays that it will be handed."""
+    point = types.Array(numba.from_dtype(np.dtype(dtype)), 1, "C")
+    return _entry_point(dispatcher, (_callee, point, *map(numba.typeof, rest)))
+
+
+def address_of_callback(callback: Any) -> int:
+    return ctypes.cast(callback, ctypes.c_void_p).value or 0
+
+
+def python_trampoline() -> int:
+    return _entry_point(_python_trampoline, _trampoline_abi)
+
+
+class NativeFunction:
+    """An njit function compiled for one kind of point and one tuple of extra arguments.
+
+    Attributes
+    ----------
+    trampoline, address : int
+        What a kernel needs to call it.
+    returns : numba.types.Type
+    dtype : numpy.dtype
+        Of the results: real or complex, single or double.
+    """
+
+    def __init__(self, f: Any, ndim: int | None, dtype: type, extra: tuple, in_place: bool):
+        point = types.Array(numba.from_dtype(np.dtype(dtype)), max(ndim or 0, 1) if ndim != 0 else 1, "C")
+        extra_types = types.Tuple(tuple(map(numba.typeof, extra)))
+        resolved = _resolve(f, point, ndim == 0, extra_types, in_place)
+        compiled = f.get_compile_result(resolved)
+        self.returns, self.takes = compiled.signature.return_type, tuple(compiled.signature.args)
+        self.address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+        sig_type = Signature(point, extra_types, self.takes, self.returns, in_place)
+        text = _trampoline_in_place if in_place else _trampoline
+        try:
+            self.trampoline = _entry_point(text, (sig_type, *_trampoline_args))
+        except TypingError as error:
+            msg = f"f returns {self.returns}; it must return a number, an array, or a tuple or list of numbers"
+            raise Unsupported(msg) from error
+        self.dtype = _result_dtype(self.returns, self.takes[0])
+        self._compiled = compiled  # keeps the code alive
+
+
+def _resolve(f: Any, point: types.Array, scalar: bool, extra: types.Type, in_place: bool) -> Any:
+    """The overload of `f` that serves these types, in single precision where it was declared so."""
+    single = types.complex64 if isinstance(point.dtype, types.Complex) else types.float32
+    errors: list[Exception] = []
+    for dtype in (point.dtype, single):
+        x = dtype if scalar else types.Array(dtype, point.ndim, "C")
+        leading = (x, types.Array(types.float64, 1, "C")) if in_place else (x,)
+        try:
+            return cpu_target.typing_context.resolve_function_type(types.Dispatcher(f), (*leading, *extra), {})
+        except NumbaError as error:
+            errors.append(error)
+        if f._can_compile:
+            break
+    raise errors[0]
+
+
+def _result_dtype(returns: types.Type, point: types.Type) -> np.dtype:
+    """Double unless the point or the result is held in single precision; complex where the result is."""
+    while isinstance(returns, types.Array | types.BaseTuple | types.List):
+        returns = returns.dtype if not isinstance(returns, types.Tuple) else returns.types[0]
+    singles = (types.float32, types.complex64)
+    is_complex = isinstance(returns, types.Complex)
+    single = returns in singles or getattr(point, "dtype", point) in singles
+    return np.dtype({(False, False): "f8", (False, True): "f4", (True, False): "c16", (True, True): "c8"}[is_complex, single])

@@ -1,0 +1,120 @@
+"""Fixed stencils: move a group of coordinates by the nodes, evaluate, give the weighted sum to the row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastfd.kernels.native import MUTATED, NONFINITE, OK, assign, carrier, evaluate, helper, kernel, nonfinite
+
+__all__ = ["at", "failed", "restore", "shift", "sweep", "sweep_points", "unchanged"]
+
+
+@helper
+def shift(point, x, coords, speeds, t):
+    """Move the coordinates of a group: x + t·v, written over and later restored (never ``+= h; -= h``)."""
+    for i in range(coords.size):
+        k = coords[i]
+        point[k] = x[k] + t * speeds[i]
+
+
+@helper
+def restore(point, x, coords, speeds, t):
+    """Put a group back; whether it was still where :func:`shift` had put it (f may write to its argument)."""
+    intact = True
+    for i in range(coords.size):
+        k = coords[i]
+        intact &= point[k] == x[k] + t * speeds[i]
+        point[k] = x[k]
+    return intact
+
+
+@helper
+def unchanged(point, x):
+    for i in range(x.size):
+        if point[i] != x[i]:
+            return False
+    return True
+
+
+@helper
+def failed(status, where):
+    """One number for what went wrong and at which group; its counterpart is ``divmod(code, 8)``."""
+    return status + 8 * where
+
+
+@kernel
+def at(f, x, y, work):
+    """f(x) into `y`: every derivative starts here, and bad input ends here."""
+    point, scratch = work[: x.size], work[x.size :]
+    assign(point, x)
+    status = evaluate(f, point, y, scratch, 1.0, 1.0, True)
+    if status != OK:
+        return status
+    if not unchanged(point, x):
+        return MUTATED
+    return NONFINITE if nonfinite(y) else OK
+
+
+@carrier
+def _weigh(f, point, x, y0, coords, speeds, h, row, scale, out, scratch):
+    """Σ wᵢ f(x + oᵢhv) · scale into `out`; f(x) is taken from `y0` where that is at hand."""
+    size, width = int(row[0]), (row.size - 4) // 2
+    for i in range(size):
+        t, weight, factor = row[4 + i] * h, row[4 + width + i], scale if i == size - 1 else 1.0
+        if t == 0.0 and y0.size:
+            for k in range(out.size):
+                out[k] = weight * y0[k] if i == 0 else (out[k] + weight * y0[k]) * factor
+            continue
+        shift(point, x, coords, speeds, t)
+        status = evaluate(f, point, out, scratch, weight, factor, i == 0)
+        if status != OK:
+            return status
+        if not restore(point, x, coords, speeds, t):
+            return MUTATED
+    return NONFINITE if nonfinite(out) else OK
+
+
+@helper
+def _scale(row, h, order):
+    """The factor of a stencil over hᵈ: one reciprocal a column instead of a division an entry."""
+    return row[1] / h**order
+
+
+@kernel
+def sweep(f, x, y0, groups, speeds, steps, table, order, out, work, lo, hi):
+    """Rows lo..hi of the transposed Jacobian: one a group of coordinates.
+
+    `groups` holds where each group begins (in itself) and then the coordinates; `speeds` goes with those. Steps
+    are rows (h, row of the table). A result that is not finite is kept and reported; other failures end the sweep.
+    """
+    point, scratch = work[: x.size], work[x.size :]
+    assign(point, x)
+    code = OK
+    first = groups[0]
+    for g in range(lo, hi):
+        coords = groups[groups[g] : groups[g + 1]]
+        v = speeds[groups[g] - first : groups[g + 1] - first]
+        h, row = steps[g, 0], table[int(steps[g, 1])]
+        status = _weigh(f, point, x, y0, coords, v, h, row, _scale(row, h, order), out[g], scratch)
+        if status == NONFINITE:
+            code = failed(status, g) if code == OK else code
+        elif status != OK:
+            return failed(status, g)
+    return code if unchanged(point, x) else failed(MUTATED, lo)
+
+
+@kernel
+def sweep_points(f, x, steps, table, order, out, work, lo, hi):
+    """The same for a function of one number at many points, lo..hi of them."""
+    coords, speeds, point, scratch = np.zeros(1, np.int64), np.ones(1), work[:1], work[1:]
+    nothing = work[:0]
+    code = OK
+    for i in range(lo, hi):
+        h, row = steps[i, 0], table[int(steps[i, 1])]
+        scale = _scale(row, h, order)
+        status = _weigh(f, point, x[i : i + 1], nothing, coords, speeds, h, row, scale, out[i], scratch)
+        if status == NONFINITE:
+            code = failed(status, i) if code == OK else code
+        elif status != OK:
+            return failed(status, i)
+    return code

@@ -1,0 +1,106 @@
+"""What all operators share: keywords, jobs by shape, results in the user's shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfd.function import wrap
+from fastfd.info import Info
+from fastfd.plan import Plan
+from fastfd.run import Changed, Job, as_point
+
+__all__ = ["Prepared", "assemble", "first_call", "given"]
+
+Array = NDArray[np.float64]
+
+
+class Prepared:
+    """A function with its keywords checked; keeps compiled code and workspaces from call to call."""
+
+    order = 1
+
+    def __init__(
+        self,
+        f: Callable,
+        *,
+        method: Any = "adaptive",
+        accuracy: int | None = None,
+        step: Any = None,
+        rtol: float | None = None,
+        bounds: Any = None,
+        parallel: bool | None = None,
+        out_size: int | None = None,
+    ):
+        self._function = wrap(f, out_size)
+        self._plan = Plan.of(self.order, method, accuracy, step, rtol, bounds, parallel)
+        self._jobs: dict[tuple, Any] = {}
+
+    def __call__(self, x: Any, *args: Any, full_output: bool = False) -> Any:
+        """The derivative at x; with `full_output` the pair (value, info)."""
+        return self._solve(as_point(x), args, full_output)
+
+    def _solve(self, x: Array, args: tuple, full: bool, *more: Any) -> Any:
+        args = self._function.arguments(args)
+        try:
+            value, info = self._evaluate(x, args, full, *more)
+        except Changed:  # arguments of other types, or another number of results: once more from the start
+            self._jobs.clear()
+            value, info = self._evaluate(x, args, full, *more)
+        return (value, info) if full else value
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({getattr(self._function.f, '__name__', self._function.f)!s}, {self._plan.kind})"
+
+    def _evaluate(self, x: Array, args: tuple, full: bool, *more: Any) -> tuple[Any, Info | None]:
+        raise NotImplementedError
+
+    def _job(self, x: Array, args: tuple) -> Any:
+        """What was made for points of this shape, if it still fits."""
+        job = self._jobs.get(x.shape)
+        if job is None or (len(job.result_shape) > 1 and not job.fits(x, args)):
+            job = self._jobs[x.shape] = self._make_job(x, args)
+        return job
+
+    def _make_job(self, x: Array, args: tuple) -> Any:
+        raise NotImplementedError
+
+
+def assemble(rows: Array, job: Job) -> NDArray[Any]:
+    """Rows of the transpose, (n, m), as the user's array: the shape of f, then the shape of x; a view."""
+    f_shape, x_shape = job.result_shape, job.shape
+    if job.sample.complex:
+        rows = rows.view(complex)
+    if len(f_shape) == 1 and len(x_shape) == 1:
+        return rows.T
+    k = len(x_shape)
+    whole = rows.reshape(x_shape + f_shape)
+    return whole.transpose(*range(k, whole.ndim), *range(k))
+
+
+@lru_cache(maxsize=64)
+def _prepared(cls: type[Prepared], f: Callable, keywords: tuple) -> Prepared:
+    return cls(f, **dict(keywords))
+
+
+def first_call(cls: type[Prepared], f: Callable, keywords: dict[str, Any]) -> Any:
+    """The prepared object behind an operator called by name: the same one for the same function and keywords."""
+    given = {k: v for k, v in keywords.items() if v is not None}
+    try:
+        return _prepared(cls, f, tuple(given.items()))
+    except TypeError as error:
+        if "unhashable" not in str(error):
+            raise
+        return cls(f, **given)  # a keyword is an array
+
+
+def given(args: Any) -> tuple:
+    """The extra arguments of an operator called by name."""
+    if isinstance(args, tuple | list):
+        return tuple(args)
+    msg = f"args must be a tuple of the extra arguments of f, got {type(args).__name__}; write args=(value,)"
+    raise TypeError(msg)

@@ -1,0 +1,236 @@
+"""A plan on a function: workspaces, threads, and what to say when it fails."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from time import perf_counter
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfd.function import Function, Sample
+from fastfd.kernels.native import LENGTH, MUTATED, NONFINITE, OK, RAISED, STALE, thread_count
+from fastfd.kernels.sweep import at
+
+__all__ = ["Changed", "Job", "as_point", "bad_coordinate"]
+
+Array = NDArray[np.float64]
+
+#: Work below this many seconds stays on one thread: waking the others costs some 20 us, more on a busy machine.
+WORTH_THREADS = 1e-3
+#: The columns are handed out in this many pieces a thread, so that one that is held up does not hold up the rest.
+PIECES = 4
+#: Workspaces up to this many bytes are kept for the next call.
+KEEP = 1 << 24
+
+
+class Changed(Exception):
+    """The layout that a job was made for does not fit this call: other types, or another number of results."""
+
+
+def as_point(x: Any, name: str = "x") -> Array:
+    """A copy of the point as contiguous doubles: the caller's x is never handed on."""
+    if type(x) is np.ndarray and x.dtype.char == "d":
+        return np.array(x, dtype=float, order="C")
+    array = np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        msg = f"{name} must be real numbers, got {type(x).__name__} of dtype {array.dtype}"
+        raise TypeError(msg)
+    return np.array(array, dtype=float, order="C")
+
+
+def bad_coordinate(x: Array, code: int) -> NoReturn:
+    """What ``place`` found wrong: 2i for a coordinate that is not finite, 2i + 1 for one that cannot move."""
+    i, no_room = divmod(code, 2)
+    index = i if x.ndim <= 1 else tuple(map(int, np.unravel_index(i, x.shape)))
+    value = x.reshape(-1)[i]
+    if no_room:
+        msg = f"bounds leave no room to move coordinate {index} from {value!s}; leave that coordinate out of x"
+    else:
+        msg = f"x must be finite, but x[{index}] is {value!s}"
+    raise ValueError(msg)
+
+
+# --- threads ---------------------------------------------------------------------------------------------------------
+
+_pool: ThreadPoolExecutor | None = None
+
+
+def _forget_pool() -> None:
+    global _pool
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork; the child makes its own
+    os.register_at_fork(after_in_child=_forget_pool)
+
+
+def _workers() -> ThreadPoolExecutor:
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="fastfd")
+    return _pool
+
+
+def _share(piece: Callable[[int, int, int], int], lo: int, hi: int, threads: int) -> int:
+    """Hand the columns lo..hi out to threads, the caller among them; each takes the next piece when it is free."""
+    size = max(1, -(-(hi - lo) // (threads * PIECES)))
+    starts = itertools.count(lo, size)  # next() on it is atomic
+
+    def work(thread: int) -> int:
+        while (start := next(starts)) < hi:
+            if code := piece(thread, start, min(start + size, hi)):
+                return code
+        return OK
+
+    helpers: list[Future] = [_workers().submit(work, t) for t in range(1, threads)]
+    codes = [work(0)]
+    codes += [h.result() for h in helpers if not h.cancel()]  # one that had not begun is not waited for
+    return _first_failure(codes)
+
+
+def _first_failure(codes: list[int]) -> int:
+    """The failure with the lowest column, a fatal one before one that is only not finite."""
+    failures = [c for c in codes if c]
+    return min(failures, key=lambda c: (c % 8 == NONFINITE, c // 8), default=OK)
+
+
+# --- one layout, made once -------------------------------------------------------------------------------------------
+
+
+class Job:
+    """A function at points of one shape and results of one layout: addresses, workspaces, the measured cost.
+
+    Parameters
+    ----------
+    function : Function
+    x : ndarray
+        A point of the shape to come.
+    args : tuple
+        Extra arguments of the types to come.
+    kernel : Any
+        Takes ``(f, x, *rest, lo, hi)``; ``rest`` ends with the workspace of one thread.
+    workspace : callable
+        ``workspace(n, m)``: the arrays that one thread needs; the point comes first.
+    """
+
+    def __init__(self, function: Function, x: NDArray[Any], args: tuple, kernel: Any, workspace: Callable):
+        self.function, self.kernel, self._workspace = function, kernel, workspace
+        self.sample = function.sample(x, args)
+        self.shape, self.m = x.shape, self.sample.flat.size
+        self.callee = function.callee(x, args, self.m, self.sample.complex)
+        self.roundoff = max(self.sample.roundoff, self.callee.roundoff)
+        self.result_shape = self.sample.shape
+        self.empty = x.size == 0 or self.m == 0
+        self._kernel: Any = None
+        self._at: Any = None
+        self._idle: list[list[tuple]] = []
+        self._keep = True
+        self._cost = np.inf  # seconds a column, as last measured
+
+    def fits(self, x: Array, args: tuple) -> bool:
+        """Whether results still have the layout of the first call; for 1-d results their count alone tells."""
+        return len(self.result_shape) < 2 or self.function.sample(x, args).layout == self.sample.layout
+
+    def at(self, x: Array, args: tuple) -> Array:
+        """f(x), flat and real; an error where it is not finite."""
+        y, work = np.empty(self.m), np.empty(x.size + self.m)
+        if self._at is None:
+            self._at = self.callee.address_of(at, (y, work))
+        callee = self.callee
+        code = callee.enter(self._at, *callee.head, callee.load(args), x if x.ndim else x.reshape(1), y, work)
+        if code:
+            self._bad_start(code, x, args, y, work)
+        return y
+
+    def _bad_start(self, code: int, x: Array, args: tuple, y: Array, work: Array) -> NoReturn:
+        if code != NONFINITE:
+            self.fail(code, x, args, work[: x.size], 0)
+        i = int(np.argmax(~np.isfinite(y)))
+        place = f"f(x)[{i // (1 + self.sample.complex)}]" if self.result_shape else "f(x)"
+        msg = f"f must be finite at x, but {place} is {y[i]!s} at x = {x!r}"
+        raise ValueError(msg)
+
+    def run(self, x: Array, args: tuple, rest: tuple, count: int, parallel: bool | None) -> int:
+        """The kernel over `count` columns; a status that is OK or NONFINITE, or else an exception."""
+        spaces = self._idle.pop() if self._idle else self._new_spaces(x.size)
+        if self._kernel is None:
+            self._kernel = self.callee.address_of(self.kernel, (*rest, *spaces[0], 0, count))
+        enter, head, extra = self.callee.enter, (self._kernel, *self.callee.head), self.callee.load(args)
+        point = x if x.ndim else x.reshape(1)
+        if not parallel and self._cost * count < WORTH_THREADS:  # too little work for threads, as far as is known
+            start = perf_counter()
+            code = enter(*head, extra, point, *rest, *spaces[0], 0, count)
+            self._cost = (perf_counter() - start) / count
+        else:
+
+            def piece(thread: int, lo: int, hi: int) -> int:
+                return enter(*head, extra, point, *rest, *spaces[thread], lo, hi)
+
+            code = self._divide(piece, count, spaces, x.size, parallel)
+            if code and code % 8 != NONFINITE:  # the column again, so that its point is in our hands
+                code = piece(0, code // 8, code // 8 + 1) or code
+        if code and code % 8 != NONFINITE:
+            self.fail(code, x, args, spaces[0][0][: x.size], code // 8)
+        if self._keep:
+            self._idle.append(spaces)
+        return code
+
+    def _divide(self, piece: Callable, count: int, spaces: list, n: int, parallel: bool | None) -> int:
+        """Threads where they pay: by order, or when the columns left cost enough, by the clock."""
+        done = 0
+        if parallel is None and self._cost == np.inf:  # unknown yet: a few columns tell
+            done = -(-count // 8)
+            if code := self._timed(piece, 0, done):
+                return code
+        worth = parallel or (parallel is None and self._cost * (count - done) > WORTH_THREADS)
+        threads = min(thread_count(), count) if worth and self.callee.threads else 1
+        if threads == 1:
+            return self._timed(piece, done, count)
+        while len(spaces) < threads:
+            spaces.append(self._workspace(n, self.m))
+        start = perf_counter()
+        code = _share(piece, done, count, threads)
+        self._cost = (perf_counter() - start) * threads / (count - done)
+        return code
+
+    def _timed(self, piece: Callable, lo: int, hi: int) -> int:
+        start = perf_counter()
+        code = piece(0, lo, hi)
+        self._cost = (perf_counter() - start) / max(1, hi - lo)
+        return code
+
+    def _new_spaces(self, n: int) -> list[tuple]:
+        """Workspaces, one a thread; kept for the next call, and made anew where another call has them now."""
+        spaces = [self._workspace(n, self.m)]
+        self._keep = sum(s.nbytes for s in spaces[0]) <= KEEP
+        return spaces
+
+    def fail(self, code: int, x: Array, args: tuple, point: Array, column: int) -> NoReturn:
+        status = code % 8
+        error = self.callee.take_exception()
+        if error is not None:
+            raise error
+        if status == STALE:
+            raise Changed
+        if status == LENGTH:
+            self._wrong_length(x, args, point)
+        if status == MUTATED:
+            msg = "f changes its argument x in place; let it work on a copy (x = x.copy())"
+            raise ValueError(msg)
+        if status == RAISED:
+            self.function.reraise(point.reshape(x.shape), args, column)
+        msg = f"a kernel answered with status {status}"  # pragma: no cover
+        raise AssertionError(msg)
+
+    def _wrong_length(self, x: Array, args: tuple, point: Array) -> NoReturn:
+        here: Sample = self.function.sample(x, args)
+        if here.flat.size != self.m:
+            raise Changed
+        there = self.function.sample(point.reshape(x.shape), args)
+        msg = f"f must return results of one shape, got {here.shape} at x but {there.shape} at {point!r}"
+        raise ValueError(msg)

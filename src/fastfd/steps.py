@@ -1,0 +1,170 @@
+"""The step law: the h that balances truncation against rounding, made exactly representable, inside the bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfd.kernels.native import helper, kernel
+from fastfd.stencils import Stencil
+
+__all__ = [
+    "NO_ROOM", "START", "base_step", "checked_bounds", "exact_step", "first_step", "place", "place_search",
+    "relative_step", "stencil_table", "unit_roundoff",
+]  # fmt: skip
+
+#: The first step of an adaptive search over |x|; start and ratio matter little, the estimate and the control decide.
+START = 0.12
+#: Where the bounds leave no room to move a coordinate.
+NO_ROOM = -1.0
+
+
+def unit_roundoff(dtype: np.dtype) -> float:
+    return float(np.finfo(dtype).eps) / 2
+
+
+def relative_step(stencil: Stencil, roundoff: float) -> float:
+    """The h/L with the least C₁ hᵖ/Lᵖ + C₂ u (L/h)ᵈ, for a function of length scale L."""
+    d, p = stencil.order, stencil.accuracy
+    return float((d * stencil.rounding * 2 * roundoff / (p * stencil.truncation)) ** (1 / (d + p)))
+
+
+def stencil_table(stencils: tuple[Stencil, ...]) -> NDArray[np.float64]:
+    """One row a stencil: size, factor, reach down, reach up, then the offsets, then the whole-numbered weights."""
+    width = max(s.nodes[0].size for s in stencils)
+    table = np.zeros((len(stencils), 4 + 2 * width))
+    for row, stencil in zip(table, stencils, strict=True):
+        offsets, weights, factor = stencil.nodes
+        row[:4] = offsets.size, factor, max(0.0, -offsets.min()), max(0.0, offsets.max())
+        row[4 : 4 + offsets.size] = offsets
+        row[4 + width : 4 + width + offsets.size] = weights
+    return table
+
+
+@helper
+def exact_step(x, h, roundoff):
+    """The h next to the given one for which x + h has no rounding error, in the precision of f."""
+    if roundoff > 1e-10:
+        return np.float64(np.float32(x + h)) - x
+    return (x + h) - x
+
+
+@helper
+def base_step(x, relative, roundoff):
+    return exact_step(x, relative * max(1.0, abs(x)), roundoff)
+
+
+@helper
+def _fits(x, h, row, lower, upper):
+    return x - row[2] * h >= lower and x + row[3] * h <= upper
+
+
+@helper
+def _largest(x, row, lower, upper):
+    """The longest step of one stencil inside the bounds."""
+    down = (x - lower) / row[2] if row[2] > 0 else np.inf
+    up = (upper - x) / row[3] if row[3] > 0 else np.inf
+    return min(down, up)
+
+
+@helper
+def _roomiest(x, table, lower, upper):
+    best, length = 0, -1.0
+    for s in range(table.shape[0]):
+        if _largest(x, table[s], lower, upper) > length:
+            best, length = s, _largest(x, table[s], lower, upper)
+    return best
+
+
+@helper
+def _inside(x, h, row, lower, upper, roundoff):
+    """Shorten a step until every node is inside the bounds after rounding too."""
+    h = exact_step(x, min(h, _largest(x, row, lower, upper)), roundoff)
+    for _ in range(4):
+        if _fits(x, h, row, lower, upper):
+            break
+        h = exact_step(x, h * (1 - 2.0**-8), roundoff)
+    return h if _fits(x, h, row, lower, upper) and h > 0 else NO_ROOM
+
+
+@kernel
+def place(x, given, relative, roundoff, lower, upper, table, steps):
+    """Give every coordinate a step and a stencil: rows (h, row of the table). -1, or where and what is wrong.
+
+    The first row of the table is the stencil that was asked for; the others stand in for it where bounds leave it
+    no room.
+    """
+    for i in range(x.size):
+        if not np.isfinite(x[i]):
+            return 2 * i
+        h = exact_step(x[i], given[i], roundoff) if given.size else base_step(x[i], relative, roundoff)
+        s = 0
+        if lower.size and not _fits(x[i], h, table[0], lower[i], upper[i]):
+            while s < table.shape[0] - 1 and not _fits(x[i], h, table[s], lower[i], upper[i]):
+                s += 1
+            if not _fits(x[i], h, table[s], lower[i], upper[i]):
+                s = _roomiest(x[i], table, lower[i], upper[i])
+                h = _inside(x[i], h, table[s], lower[i], upper[i], roundoff)
+        if h <= 0.0:
+            return 2 * i + 1
+        steps[i, 0], steps[i, 1] = h, s
+    return -1
+
+
+@helper
+def first_step(x):
+    """Where an adaptive search begins: it finds the scale of f, so this need only be sane."""
+    return START * max(abs(x), 1e-3) if x != 0.0 else START
+
+
+@kernel
+def place_search(x, given, lower, upper, reach):
+    """Rows of `reach` for the adaptive kernel: the first step, the room below, the room above. -1 or what is wrong."""
+    for i in range(x.size):
+        if not np.isfinite(x[i]):
+            return 2 * i
+        h, down, up = given[i] if given.size else first_step(x[i]), np.inf, np.inf
+        if lower.size:
+            down, up = x[i] - lower[i], upper[i] - x[i]
+            if down <= 0.0 and up <= 0.0:
+                return 2 * i + 1
+            inner = min(down, up)
+            h = min(h, inner if inner > 1e-3 * h else max(down, up))
+        reach[i, 0], reach[i, 1], reach[i, 2] = h, down, up
+    return -1
+
+
+def checked_bounds(bounds: Any, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lower and upper bounds as arrays of the size of `x` (empty arrays: none), `x` inside them.
+
+    Raises
+    ------
+    ValueError
+        Naming the first coordinate where `bounds` are no bounds, or where `x` is outside.
+    """
+    lower, upper = _bound_pair(bounds)
+    try:
+        low, high = (np.array(np.broadcast_to(np.asarray(b, float), x.shape)).reshape(-1) for b in (lower, upper))
+    except (TypeError, ValueError) as error:
+        msg = f"bounds must be numbers or arrays of the shape of x, {x.shape}, got {bounds!r}"
+        raise ValueError(msg) from error
+    flat = x.reshape(-1)
+    for wrong, why in ((~(low <= high), "lower > upper"), (flat < low, "x below lower"), (flat > high, "x above upper")):
+        if wrong.any():
+            i = int(np.argmax(wrong))
+            msg = f"bounds do not hold at coordinate {i}: {why} (lower {low[i]!s}, x {flat[i]!s}, upper {high[i]!s})"
+            raise ValueError(msg)
+    return low, high
+
+
+def _bound_pair(bounds: Any) -> tuple[Any, Any]:
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):  # scipy.optimize.Bounds
+        return bounds.lb, bounds.ub
+    try:
+        lower, upper = bounds
+    except (TypeError, ValueError) as error:
+        msg = f"bounds must be a pair (lower, upper) or a scipy.optimize.Bounds, got {bounds!r}"
+        raise ValueError(msg) from error
+    return (-np.inf if lower is None else lower), (np.inf if upper is None else upper)
