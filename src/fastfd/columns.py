@@ -53,7 +53,7 @@ class FixedJob(_StepJob):
     def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
         super().__init__(function, plan, x, args, sweep, lambda n, m: (np.empty(n + m),))
         self.table, self.relative = plan.table, plan.relative_step(self.roundoff)
-        self._centred = plan.uses_centre
+        self.centred = plan.uses_centre
 
     def place(self, x: Array) -> Array:
         """A step and a stencil for each coordinate."""
@@ -70,26 +70,26 @@ class FixedJob(_StepJob):
         return np.array([[(self.place(x)[moving, 0] / np.abs(v[moving])).min(), 0.0]])
 
     def rows(self, x: Array, args: tuple) -> Array:
-        return self._sweep(x, args, self.at(x, args) if self._centred else NOTHING, self.groups, self.place(x))
+        return self.sweep_rows(x, args, self.at(x, args) if self.centred else NOTHING, self.groups, self.place(x))
 
     def columns(self, x: Array, args: tuple, groups: Groups, steps: Array) -> Columns:
         """With an error estimate: halving the step shows the truncation, and twice the work."""
         y0 = self.at(x, args)
-        centre = y0 if self._centred else NOTHING
-        rows = self._sweep(x, args, centre, groups, steps)
-        finer = self._sweep(x, args, centre, groups, steps * [0.5, 1.0])
+        centre = y0 if self.centred else NOTHING
+        rows = self.sweep_rows(x, args, centre, groups, steps)
+        finer = self.sweep_rows(x, args, centre, groups, steps * [0.5, 1.0])
         sizes = self.table[steps[:, 1].astype(int), 0].astype(int)
         status = np.where(np.isfinite(rows).all(axis=1), CONVERGED, DOMAIN)
-        return Columns(rows, self._error(rows, finer, y0, steps), steps[:, 0], 1 + 2 * int(sizes.sum()), status)
+        return Columns(rows, self.error(rows, finer, y0, steps), steps[:, 0], 1 + 2 * int(sizes.sum()), status)
 
-    def _sweep(self, x: Array, args: tuple, centre: Array, groups: Groups, steps: Array) -> Array:
+    def sweep_rows(self, x: Array, args: tuple, centre: Array, groups: Groups, steps: Array) -> Array:
         rows = np.empty((groups.count, self.m))
         rest = (centre, groups.index, groups.speeds, steps, self.table, self.plan.order, rows)
         if self.run(x, args, rest, groups.count, self.plan.parallel) % 8 == NONFINITE:
             self.at(x, args)  # not finite at x itself: that is an error; else a node left the domain, and nan says so
         return rows
 
-    def _error(self, rows: Array, finer: Array, y0: Array, steps: Array) -> Array:
+    def error(self, rows: Array, finer: Array, y0: Array, steps: Array) -> Array:
         """The change under halving, scaled up to the error of the longer step, and the rounding of both."""
         main = self.plan.stencils[0]
         gain = 2.0**main.accuracy / (2.0**main.accuracy - 1)
@@ -107,7 +107,7 @@ class SearchJob(_StepJob):
         """Where the search begins at each coordinate, and the room it has."""
         reach, flat = np.empty((x.size, 3)), x if x.ndim == 1 else x.reshape(-1)
         lower, upper = self.free if self.plan.bounds is None else checked_bounds(self.plan.bounds, x)
-        code = place_search(flat, self.given, lower, upper, reach)
+        code = place_search(flat, self.given, self.plan.order, lower, upper, reach)
         if code >= 0:
             bad_coordinate(x, code)
         return reach
@@ -125,12 +125,12 @@ class SearchJob(_StepJob):
 
     def columns(self, x: Array, args: tuple, groups: Groups, reach: Array) -> Columns:
         rows, error, notes = self._search(x, args, groups, reach)
-        step, calls, status = notes.T
+        step, calls, status = notes.T[:3]
         return Columns(rows, error, step, 1 + int(calls.sum()), status.astype(int))
 
     def _search(self, x: Array, args: tuple, groups: Groups, reach: Array) -> tuple[Array, Array, Array]:
         y0, plan, shape = self.at(x, args), self.plan, (groups.count, self.m)
-        rows, error, notes = np.empty(shape), np.empty(shape), np.empty((groups.count, 3))
+        rows, error, notes = np.empty(shape), np.empty(shape), np.empty((groups.count, 5))
         rest = (y0, groups.index, groups.speeds, reach, plan.rtol, plan.order, rows, error, notes)
         self.run(x, args, rest, groups.count, plan.parallel)
         return rows, error, notes

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from fastfd.columns import Columns, FixedJob, ImaginaryJob, SearchJob, nothing
 from fastfd.info import Info
 from fastfd.plan import along
+from fastfd.points import JOBS
 from fastfd.prepared import Prepared, assemble, first_call, given
-from fastfd.run import Job, as_point
+from fastfd.run import Job, as_point, checked_direction
 
-__all__ = ["Gradient", "Jacobian", "gradient", "jacobian", "jvp"]
+__all__ = ["Derivative", "Gradient", "Jacobian", "derivative", "gradient", "jacobian", "jvp"]
 
 Array = NDArray[np.float64]
+MAX_ORDER = 10
 
 
 class Jacobian(Prepared):
@@ -124,18 +126,89 @@ class Gradient(Jacobian):
         return job
 
 
+class Derivative(Prepared):
+    """The derivative of a function of one number as a callable ``d(x, *args)``, elementwise.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)``: a number for a number, njit or plain Python.
+    order : int, optional
+        The order of the derivative, 1 (default) to 10.
+    method, accuracy, step, rtol, bounds, parallel : optional
+        As in :func:`derivative`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in :func:`derivative`.
+
+    See Also
+    --------
+    derivative : the same in one call.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numba import njit
+    >>> import fastfd
+    >>> @njit
+    ... def f(x):
+    ...     return np.exp(2 * x)
+    >>> d = fastfd.Derivative(f, order=2)
+    >>> np.round(d([0.0, 0.5]) / np.exp([0.0, 1.0]), 9)
+    array([4., 4.])
+    """
+
+    def __init__(self, f: Callable, *, order: int = 1, **keywords: Any):
+        if not isinstance(order, int | np.integer) or isinstance(order, bool) or not 1 <= order <= MAX_ORDER:
+            msg = f"order must be an integer from 1 to {MAX_ORDER}, got {order!r}"
+            raise ValueError(msg)
+        self.order = int(order)
+        super().__init__(f, **keywords)
+
+    def _job(self, x: Array, args: tuple) -> Any:
+        job = self._jobs.get(())
+        if job is None or (self._plan.step is not None and job.given_shape != x.shape):
+            job = self._jobs[()] = self._make_job(x, args)
+        return job
+
+    def _make_job(self, x: Array, args: tuple) -> Any:
+        job = JOBS[self._plan.kind](self._function, self._plan, x.reshape(-1)[0], args)
+        if int(np.prod(job.result_shape)) != 1:
+            msg = f"derivative needs f to return a number for a number, got shape {job.result_shape}; use jacobian"
+            raise ValueError(msg)
+        job.given, job.given_shape = self._plan.steps_for(x.shape), x.shape
+        return job
+
+    def _evaluate(self, x: Array, args: tuple, full: bool, *more: Any) -> tuple[Any, Info | None]:
+        if x.size == 0:
+            return x, Info(x, x, 0, np.zeros(x.shape, int)) if full else None
+        job, flat = self._job(x, args), x.reshape(-1)
+        found = job.columns_at(flat, args) if full else None
+        rows = found.rows if found else job.rows(flat, args)
+        if x.ndim == 0 and np.isnan(rows).any():
+            job.at(x, args)  # for one number nan is an error where f(x) itself is
+        value = _elementwise(rows, job, x)
+        return value, _point_info(found, job, x) if found else None
+
+
+def _elementwise(rows: Array, job: Job, x: Array) -> Any:
+    values = rows.view(complex) if job.sample.complex else rows
+    return values.reshape(x.shape)[()] if x.ndim else values.reshape(-1)[0].item()
+
+
+def _point_info(found: Columns, job: Job, x: Array) -> Info:
+    error = _magnitude(found.error.view(complex) if job.sample.complex else found.error)
+    return Info(error.reshape(x.shape), found.step.reshape(x.shape), found.nfev, found.status.reshape(x.shape))
+
+
 class _Directional(Jacobian):
     """J·v: all coordinates move together along v."""
 
     def __call__(self, x: Any, v: Any, *args: Any, full_output: bool = False) -> Any:  # type: ignore[override]
-        point, direction = as_point(x), as_point(v, "v")
-        if direction.shape != point.shape:
-            msg = f"v must have the shape of x, {point.shape}, got {direction.shape}"
-            raise ValueError(msg)
-        if not np.isfinite(direction).all():
-            msg = f"v must be finite, got {v!r}"
-            raise ValueError(msg)
-        return self._solve(point, args, full_output, direction.reshape(-1))
+        point = as_point(x)
+        return self._solve(point, args, full_output, checked_direction(v, point))
 
     def _evaluate(self, x: Array, args: tuple, full: bool, *more: Any) -> tuple[Any, Info | None]:
         job, v = self._job(x, args), more[0]
@@ -160,6 +233,70 @@ def _combined(found: Columns, v: Array) -> Columns:
 def _row(rows: Array, job: Job) -> NDArray[Any]:
     row = rows[0].view(complex) if job.sample.complex else rows[0]
     return row.reshape(job.result_shape)
+
+
+def derivative(
+    f: Callable,
+    x: Any,
+    args: tuple = (),
+    *,
+    order: int = 1,
+    method: Any = "adaptive",
+    accuracy: int | None = None,
+    step: Any = None,
+    rtol: float | None = None,
+    bounds: Any = None,
+    parallel: bool | None = None,
+    full_output: bool = False,
+) -> Any:
+    """The derivative of a function of one number, elementwise over x.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)``: a number for a number; an njit function or any Python callable.
+    x : array_like
+        Points, real, of any shape.
+    args : tuple, optional
+        Extra arguments of f.
+    order : int, optional
+        The order of the derivative, 1 (default) to 10.
+    method, accuracy, step, rtol, bounds, parallel, full_output : optional
+        As in :func:`jacobian`; `step` and `bounds` broadcast against x, ``complex`` gives first derivatives only.
+
+    Returns
+    -------
+    d : float or ndarray
+        Of x's shape, a float for a float; complex for a complex-valued f. In an array, nan where f is not finite.
+    info : Info
+        Only with `full_output`; ``error``, ``step`` and ``status`` have x's shape.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in :func:`jacobian`, and if `order` is not from 1 to 10 or f returns more than one number.
+
+    Notes
+    -----
+    Adaptive derivatives of all orders come from the same pairs f(x ± h): orders 1, 3, 5, … are coefficients in h² of
+    the odd part of f, orders 2, 4, … of its even part.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numba import njit
+    >>> import fastfd
+    >>> @njit
+    ... def f(x):
+    ...     return np.sin(x)
+    >>> round(fastfd.derivative(f, 0.0), 12)
+    1.0
+    >>> np.round(fastfd.derivative(f, [0.0, np.pi / 2], order=2), 9) + 0.0
+    array([ 0., -1.])
+    """
+    keywords = {"order": order, "method": method, "accuracy": accuracy, "step": step, "rtol": rtol,
+                "bounds": bounds, "parallel": parallel}  # fmt: skip
+    return first_call(Derivative, f, keywords)(x, *given(args), full_output=full_output)
 
 
 def jacobian(

@@ -12,8 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfd.kernels.native import (
-    LENGTH, MUTATED, OK, RAISED, NativeFunction, address_of, address_of_callback, callback_type, enter, enter_frame,
-    has_type, is_compiled, jit_disabled, python_trampoline, type_names,
+    LENGTH,
+    MUTATED,
+    OK,
+    RAISED,
+    NativeFunction,
+    address_of,
+    address_of_callback,
+    callback_type,
+    enter,
+    enter_frame,
+    has_type,
+    is_compiled,
+    jit_disabled,
+    python_trampoline,
+    type_names,
 )  # fmt: skip
 from fastfd.steps import unit_roundoff
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastfd.stencils import Stencil, named_stencil
 from fastfd.steps import relative_step, stencil_table
 
-__all__ = ["Groups", "Plan", "along", "one_by_one"]
+__all__ = ["Groups", "Plan", "along", "one_by_one", "one_by_one_and"]
 
 METHODS = ("adaptive", "forward", "backward", "central", "complex")
 #: Where adaptive extrapolation stops. The error bar is a bound; the error itself is usually some 20 times smaller,
@@ -135,6 +135,13 @@ class Groups:
 def one_by_one(n: int) -> Groups:
     """Every coordinate by itself: a dense Jacobian."""
     return Groups(np.concatenate([np.arange(n + 1) + n + 1, np.arange(n)]), np.ones(n), n)
+
+
+def one_by_one_and(v: NDArray[np.float64]) -> Groups:
+    """Every coordinate by itself, then all together along v: what a Hessian-vector product pairs up."""
+    n = v.size
+    starts = np.concatenate([np.arange(n + 1), [2 * n]]) + n + 2
+    return Groups(np.concatenate([starts, np.arange(n), np.arange(n)]), np.concatenate([np.ones(n), v]), n + 1)
 
 
 def along(v: NDArray[np.float64]) -> Groups:

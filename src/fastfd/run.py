@@ -16,7 +16,7 @@ from fastfd.function import Function, Sample
 from fastfd.kernels.native import LENGTH, MUTATED, NONFINITE, OK, RAISED, STALE, thread_count
 from fastfd.kernels.sweep import at
 
-__all__ = ["Changed", "Job", "as_point", "bad_coordinate"]
+__all__ = ["Changed", "Job", "as_point", "bad_coordinate", "checked_direction"]
 
 Array = NDArray[np.float64]
 
@@ -41,6 +41,18 @@ def as_point(x: Any, name: str = "x") -> Array:
         msg = f"{name} must be real numbers, got {type(x).__name__} of dtype {array.dtype}"
         raise TypeError(msg)
     return np.array(array, dtype=float, order="C")
+
+
+def checked_direction(v: Any, x: Array) -> Array:
+    """The direction v, flat."""
+    direction = as_point(v, "v")
+    if direction.shape != x.shape:
+        msg = f"v must have the shape of x, {x.shape}, got {direction.shape}"
+        raise ValueError(msg)
+    if not np.isfinite(direction).all():
+        msg = f"v must be finite, got {v!r}"
+        raise ValueError(msg)
+    return direction.reshape(-1)
 
 
 def bad_coordinate(x: Array, code: int) -> NoReturn:
@@ -155,6 +167,18 @@ class Job:
         msg = f"f must be finite at x, but {place} is {y[i]!s} at x = {x!r}"
         raise ValueError(msg)
 
+    def run_range(self, x: Array, args: tuple, rest: tuple, lo: int, hi: int) -> int:
+        """The kernel over the columns lo..hi, by the caller alone."""
+        spaces = self._idle.pop() if self._idle else self._new_spaces(x.size)
+        if self._kernel is None:
+            self._kernel = self.callee.address_of(self.kernel, (*rest, *spaces[0], 0, 1))
+        callee, point = self.callee, x if x.ndim else x.reshape(1)
+        code = callee.enter(self._kernel, *callee.head, callee.load(args), point, *rest, *spaces[0], lo, hi)
+        if code and code % 8 != NONFINITE:
+            self.fail(code, x, args, spaces[0][0][: x.size], code // 8)
+        self._idle.append(spaces)
+        return code
+
     def run(self, x: Array, args: tuple, rest: tuple, count: int, parallel: bool | None) -> int:
         """The kernel over `count` columns; a status that is OK or NONFINITE, or else an exception."""
         spaces = self._idle.pop() if self._idle else self._new_spaces(x.size)
@@ -171,7 +195,7 @@ class Job:
             def piece(thread: int, lo: int, hi: int) -> int:
                 return enter(*head, extra, point, *rest, *spaces[thread], lo, hi)
 
-            code = self._divide(piece, count, spaces, x.size, parallel)
+            code = self.divide(piece, count, spaces, lambda: self._workspace(x.size, self.m), parallel)
             if code and code % 8 != NONFINITE:  # the column again, so that its point is in our hands
                 code = piece(0, code // 8, code // 8 + 1) or code
         if code and code % 8 != NONFINITE:
@@ -180,7 +204,7 @@ class Job:
             self._idle.append(spaces)
         return code
 
-    def _divide(self, piece: Callable, count: int, spaces: list, n: int, parallel: bool | None) -> int:
+    def divide(self, piece: Callable, count: int, spaces: list, space: Callable, parallel: bool | None) -> int:
         """Threads where they pay: by order, or when the columns left cost enough, by the clock."""
         done = 0
         if parallel is None and self._cost == np.inf:  # unknown yet: a few columns tell
@@ -192,7 +216,7 @@ class Job:
         if threads == 1:
             return self._timed(piece, done, count)
         while len(spaces) < threads:
-            spaces.append(self._workspace(n, self.m))
+            spaces.append(space())
         start = perf_counter()
         code = _share(piece, done, count, threads)
         self._cost = (perf_counter() - start) * threads / (count - done)

@@ -120,12 +120,12 @@ def first_step(x):
 
 
 @kernel
-def place_search(x, given, lower, upper, reach):
+def place_search(x, given, order, lower, upper, reach):
     """Rows of `reach` for the adaptive kernel: the first step, the room below, the room above. -1 or what is wrong."""
     for i in range(x.size):
         if not np.isfinite(x[i]):
             return 2 * i
-        h, down, up = given[i] if given.size else first_step(x[i]), np.inf, np.inf
+        h, down, up = given[i] if given.size else order * first_step(x[i]), np.inf, np.inf
         if lower.size:
             down, up = x[i] - lower[i], upper[i] - x[i]
             if down <= 0.0 and up <= 0.0:

@@ -9,17 +9,49 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastfd.kernels.native import MUTATED, NONFINITE, OK, assign, borrow, carrier, evaluate, fill, helper, kernel, nonfinite
+from fastfd.kernels.native import (
+    MUTATED,
+    NONFINITE,
+    OK,
+    assign,
+    borrow,
+    carrier,
+    evaluate,
+    fill,
+    helper,
+    kernel,
+    nonfinite,
+)
 from fastfd.kernels.sweep import failed, restore, shift, unchanged
 from fastfd.kernels.tableau import (
-    BAND, BEST, BOTTOM, COMPANION, EMPIRICAL, MINUS, NOISE, NOISE_SHARE, PLUS, PRIMARY, ROUNDING, SIZE, SLOW, TOP,
-    TOTAL, VALUE, H, T, U, clear, extend, sheets,
+    BAND,
+    BEST,
+    BOTTOM,
+    COMPANION,
+    EMPIRICAL,
+    MINUS,
+    NOISE,
+    NOISE_SHARE,
+    PLUS,
+    PRIMARY,
+    ROUNDING,
+    SIZE,
+    SLOW,
+    TOP,
+    TOTAL,
+    VALUE,
+    H,
+    T,
+    U,
+    clear,
+    extend,
+    sheets,
 )  # fmt: skip
 from fastfd.steps import START
 
 __all__ = [
-    "CONVERGED", "DOMAIN", "NOISY", "NONSMOOTH", "ROUNDED", "SCALELESS", "extrapolate", "extrapolate_points",
-    "workspace",
+    "CONVERGED", "DOMAIN", "NOISY", "NONSMOOTH", "ROUNDED", "SCALELESS", "argument_size", "column", "error_bar",
+    "extrapolate", "extrapolate_points", "look", "workspace",
 ]  # fmt: skip
 
 #: No column needs more levels, or more evaluations.
@@ -54,7 +86,7 @@ def workspace(n: int, m: int, order: int) -> tuple:
 
 
 @carrier
-def _look(f, x, point, scratch, coords, speeds, h, row):
+def look(f, x, point, scratch, coords, speeds, h, row):
     """f(x + hv) into `row`."""
     shift(point, x, coords, speeds, h)
     status = evaluate(f, point, row, scratch, 1.0, 1.0, True)
@@ -75,7 +107,7 @@ def _pair(f, x, point, scratch, coords, speeds, h, reach, tab, count):
             return NONFINITE
         row = tab[PLUS if side > 0 else MINUS, count[LEVEL]]
         count[CALLS] += 1
-        status = _look(f, x, point, scratch, coords, speeds, side * h, row)
+        status = look(f, x, point, scratch, coords, speeds, side * h, row)
         if status == NONFINITE:
             count[SIDE] = side
         if status != OK:
@@ -206,7 +238,7 @@ def _tiny(tab, steps, count, members, y0, k, a):
 
 
 @helper
-def _climb(tab, steps, count, a, rtol):
+def _climb(tab, steps, count, a, order, rtol):
     """A larger step where noise limits the best block, as far as truncation lets it; 0 where that cannot pay."""
     top, bottom, value = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a]), abs(tab[BEST, VALUE, a])
     for k in range(top, bottom):
@@ -216,6 +248,7 @@ def _climb(tab, steps, count, a, rtol):
     need = (tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]) / (rtol * value) if value > 0 else 1e6
     gap = abs(tab[PRIMARY, top, a] - tab[PRIMARY, top + 1, a])
     grow = np.sqrt(0.1 * value / gap) if gap > 0 else 16.0 ** (1 + count[UPS])
+    grow = RATIO if order > 2 else grow  # the wanted coefficient is not the value that the sequence tends to
     h = steps[H, top] * min(grow, max(need, RATIO))
     limit = min(steps[CONTROL, BAD], steps[H, top - 1] if top > 0 else np.inf)
     if h >= limit:
@@ -241,7 +274,7 @@ def _descend(tab, steps, count, members, y0, a):
 
 
 @helper
-def _decide(tab, steps, count, members, y0, a, rtol):
+def _decide(tab, steps, count, members, y0, a, order, rtol):
     """The next step for the entry in the lead, or 0 where it has what it can get."""
     total, before = tab[BEST, TOTAL, a], steps[CONTROL, PREVIOUS]
     if count[LEVEL] < 2:
@@ -259,7 +292,7 @@ def _decide(tab, steps, count, members, y0, a, rtol):
     if noise <= 0.2 * total or count[UPS] >= MOST_UPS:
         return 0.0
     count[UPS] += 1
-    return _climb(tab, steps, count, a, rtol)
+    return _climb(tab, steps, count, a, order, rtol)
 
 
 @helper
@@ -274,7 +307,7 @@ def _worst(tab, count, rtol):
 
 
 @helper
-def _next_step(tab, steps, count, members, y0, lead, rtol):
+def _next_step(tab, steps, count, members, y0, lead, order, rtol):
     """The step that the lead asks for, and the lead. It passes from an entry that can gain no more to the one that
     is known least, while there is one worth the evaluations. Step 0: all are done."""
     if lead < 0:
@@ -282,18 +315,18 @@ def _next_step(tab, steps, count, members, y0, lead, rtol):
         if lead < 0:
             return 0.0, lead
     elif tab[BEST, TOTAL, lead] <= rtol * abs(tab[BEST, VALUE, lead]):
-        return _hand_over(tab, steps, count, members, y0, lead, rtol)
-    h = _decide(tab, steps, count, members, y0, lead, rtol)
-    return (h, lead) if h > 0.0 else _hand_over(tab, steps, count, members, y0, lead, rtol)
+        return _hand_over(tab, steps, count, members, y0, lead, order, rtol)
+    h = _decide(tab, steps, count, members, y0, lead, order, rtol)
+    return (h, lead) if h > 0.0 else _hand_over(tab, steps, count, members, y0, lead, order, rtol)
 
 
 @helper
-def _hand_over(tab, steps, count, members, y0, lead, rtol):
+def _hand_over(tab, steps, count, members, y0, lead, order, rtol):
     a = _worst(tab, count, PATIENCE * rtol)
     if a < 0 or a == lead or count[CALLS] > MOST_SHARED_CALLS:
         return 0.0, lead
     count[FALLS], count[UPS], count[LAST], steps[CONTROL, PREVIOUS] = 0, 0, DOWN, np.inf
-    return _decide(tab, steps, count, members, y0, a, rtol), a
+    return _decide(tab, steps, count, members, y0, a, order, rtol), a
 
 
 @helper
@@ -330,7 +363,7 @@ def _central(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_siz
         if count[ENTRY] == 0:  # nothing moved: once more with a step that does not depend on x
             h = START if count[LEVEL] == 1 and h < START else 0.0
             continue
-        h, lead = _next_step(tab, steps, count, members, y0, lead, rtol)
+        h, lead = _next_step(tab, steps, count, members, y0, lead, order, rtol)
         h = _exact(x, coords, h)
     return OK
 
@@ -360,7 +393,7 @@ def _one_sided(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_s
         if h <= 0.0:
             break
         count[CALLS] += 1
-        status = _look(f, x, point, scratch, coords, speeds, side * h, tab[PLUS, k])
+        status = look(f, x, point, scratch, coords, speeds, side * h, tab[PLUS, k])
         if status == NONFINITE:
             h, misses = h / 8.0, misses + 1
             continue
@@ -385,7 +418,7 @@ def _factorial(order):
 
 
 @helper
-def _error(tab, a):
+def error_bar(tab, a):
     """Twice the total, for the best of many blocks is an optimist; more where f is noisy."""
     empirical, extra = tab[BEST, EMPIRICAL, a], 0.0
     if empirical > 4 * tab[BEST, ROUNDING, a]:
@@ -403,7 +436,7 @@ def _report(tab, steps, count, members, y0, order, scale, out, error):
         if not members[1, i] and not error[i] <= per * abs(y0[i]):
             out[i], error[i] = (0.0, per * abs(y0[i])) if h > 0.0 else (np.nan, np.inf)
     for a in range(count[ENTRY]):
-        i, e = members[0, a], scale * _error(tab, a)
+        i, e = members[0, a], scale * error_bar(tab, a)
         if e < error[i] or np.isnan(out[i]):
             out[i], error[i], better = scale * tab[BEST, VALUE, a], e, True
     return better
@@ -437,16 +470,17 @@ def _verdict(tab, steps, count, members, y0, a, rtol, central):
 
 
 @helper
-def _judge(tab, steps, count, members, y0, rtol, central, note):
-    """The worst verdict of a column, and the shortest step of the block that gave the least certain entry."""
+def _judge(tab, steps, count, members, y0, rtol, side, note):
+    """The worst verdict of a column, and the block that gave the least certain entry: its shortest and longest step."""
     worst, status = -1.0, CONVERGED if count[LEVEL] else DOMAIN
-    note[0] = steps[H, 0] if count[LEVEL] else np.nan
+    note[0] = note[3] = steps[H, 0] if count[LEVEL] else np.nan
     for a in range(count[ENTRY]):
-        status = max(status, _verdict(tab, steps, count, members, y0, a, rtol, central))
+        status = max(status, _verdict(tab, steps, count, members, y0, a, rtol, side == 0))
         doubt = tab[BEST, TOTAL, a] / (abs(tab[BEST, VALUE, a]) + 1e-300)
-        if doubt > worst:
+        if worst < doubt < np.inf:
             worst, note[0] = doubt, steps[H, int(tab[BEST, BOTTOM, a])]
-    note[2] = status
+            note[3] = steps[H, int(tab[BEST, TOP, a])]
+    note[2], note[4] = status, side
 
 
 @helper
@@ -466,7 +500,7 @@ def _poor(out, error):
 
 
 @carrier
-def _column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members, out,
+def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members, out,
             error, note):  # fmt: skip
     """One column: central differences, and one-sided ones where they cannot have both sides."""
     _reset(steps, count, members)
@@ -478,19 +512,19 @@ def _column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size
     )
     if status == OK:
         _report(tab, steps, count, members, y0, order, scale if order % 2 else 0.5 * scale, out, error)
-        _judge(tab, steps, count, members, y0, rtol, True, note)
+        _judge(tab, steps, count, members, y0, rtol, 0, note)
     if status == OK and steps[CONTROL, BAD] < np.inf and _poor(out, error):
         status = _one_sided(
             f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members
         )
         if status == OK and _report(tab, steps, count, members, y0, order, scale, out, error):
-            _judge(tab, steps, count, members, y0, rtol, False, note)
+            _judge(tab, steps, count, members, y0, rtol, -count[SIDE], note)
     note[1] = count[CALLS]
     return status
 
 
 @helper
-def _argument_size(x, coords, speeds):
+def argument_size(x, coords, speeds):
     """How large the argument is against the speed it moves with: its rounding shows in f."""
     size = speed = 0.0
     for i in range(coords.size):
@@ -500,7 +534,8 @@ def _argument_size(x, coords, speeds):
 
 @kernel
 def extrapolate(f, x, y0, groups, speeds, reach, rtol, order, out, error, notes, work, tab, steps, count, members, lo, hi):
-    """Rows lo..hi of the transposed Jacobian, of its error and of the notes (step, evaluations, verdict).
+    """Rows lo..hi of the transposed Jacobian, of its error and of the notes: the shortest step that counts, the
+    evaluations, the verdict, the longest step that counts, the side (0: both).
 
     `reach` holds the first step of each group and the room below and above it.
     """
@@ -514,8 +549,8 @@ def extrapolate(f, x, y0, groups, speeds, reach, rtol, order, out, error, notes,
     for g in range(lo, hi):
         coords = groups[groups[g] : groups[g + 1]]
         v = speeds[groups[g] - groups[0] : groups[g + 1] - groups[0]]
-        status = _column(
-            f, x, point, scratch, y0, coords, v, reach[g], rtol, order, _argument_size(x, coords, v), tab, steps,
+        status = column(
+            f, x, point, scratch, y0, coords, v, reach[g], rtol, order, argument_size(x, coords, v), tab, steps,
             count, members, out[g], error[g], notes[g],
         )  # fmt: skip
         if status != OK:
@@ -536,10 +571,10 @@ def extrapolate_points(f, x, reach, rtol, order, out, error, notes, work, tab, s
         here = x[i : i + 1]
         fill(out[i], np.nan)
         fill(error[i], np.inf)
-        notes[i, 0], notes[i, 1], notes[i, 2] = np.nan, 1, DOMAIN
-        status = _look(f, here, point, scratch, coords, speeds, 0.0, y0)
+        notes[i, 0], notes[i, 1], notes[i, 2] = np.nan, 0, DOMAIN
+        status = look(f, here, point, scratch, coords, speeds, 0.0, y0)
         if status == OK:
-            status = _column(
+            status = column(
                 f, here, point, scratch, y0, coords, speeds, reach[i], rtol, order, abs(x[i]), tab, steps, count,
                 members, out[i], error[i], notes[i],
             )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastfd.kernels.native import OK, assign, evaluate, kernel
 from fastfd.kernels.sweep import failed
 
-__all__ = ["imaginary"]
+__all__ = ["TINY", "imaginary", "imaginary_points"]
 
 #: h over |x|, and h at x = 0: h² must vanish against everything, and h must not underflow.
 TINY, TINIEST = 2.0**-66, 2.0**-133
@@ -24,4 +24,18 @@ def imaginary(f, x, out, work, values, scratch, lo, hi):
         work[j] = x[j]
         for i in range(out.shape[1]):
             out[j, i] = values[2 * i + 1] / h
+    return OK
+
+
+@kernel
+def imaginary_points(f, x, out, work, values, scratch, lo, hi):
+    """The same for a function of one number at many points."""
+    for i in range(lo, hi):
+        h = TINY * abs(x[i]) if x[i] != 0.0 else TINIEST
+        work[0] = complex(x[i].real, h)
+        status = evaluate(f, work, values, scratch, 1.0, 1.0, True)
+        if status != OK:
+            return failed(status, i)
+        for k in range(out.shape[1]):
+            out[i, k] = values[2 * k + 1] / h
     return OK

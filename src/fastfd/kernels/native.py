@@ -39,14 +39,14 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError, TypingError
 from numba.core.registry import cpu_target
 from numba.core.typed_passes import NativeLowering
-from numba.np.arrayobj import populate_array
 from numba.extending import intrinsic, models, overload, register_jitable, register_model
+from numba.np.arrayobj import populate_array
 
 __all__ = [
     "LENGTH", "MUTATED", "NONFINITE", "OK", "RAISED", "STALE",
     "NativeFunction", "NumbaError", "Unsupported", "address_of", "address_of_callback", "assign", "borrow", "callback_type", "carrier", "enter", "enter_frame",
     "evaluate", "fill",
-    "has_type", "helper",
+    "has_type", "helper", "inline_njit",
     "is_compiled", "jit_disabled", "kernel", "nonfinite", "python_trampoline", "thread_count", "type_names",
 ]  # fmt: skip
 
@@ -558,6 +558,11 @@ def address_of(dispatcher: Any, dtype: Any, rest: tuple) -> int:
     """The address of a kernel for points of a dtype and the types of the arrays that it will be handed."""
     point = types.Array(numba.from_dtype(np.dtype(dtype)), 1, "C")
     return _entry_point(dispatcher, (_callee, point, *map(numba.typeof, rest)))
+
+
+def inline_njit(text: Callable) -> Any:
+    """Compile around one user function, in this process only: such code is as new as the function."""
+    return numba.njit(nogil=True, error_model="numpy")(text)
 
 
 def address_of_callback(callback: Any) -> int:

@@ -12,8 +12,28 @@ import numpy as np
 from fastfd.kernels.native import fill, helper
 
 __all__ = [
-    "BAND", "BEST", "BOTTOM", "COMPANION", "EMPIRICAL", "H", "MINUS", "NOISE", "NOISE_SHARE", "PLUS", "PRIMARY",
-    "ROUNDING", "SIZE", "SLOW", "T", "TOP", "TOTAL", "U", "VALUE", "clear", "extend", "sheets",
+    "BAND",
+    "BEST",
+    "BOTTOM",
+    "COMPANION",
+    "EMPIRICAL",
+    "MINUS",
+    "NOISE",
+    "NOISE_SHARE",
+    "PLUS",
+    "PRIMARY",
+    "ROUNDING",
+    "SIZE",
+    "SLOW",
+    "TOP",
+    "TOTAL",
+    "VALUE",
+    "H",
+    "T",
+    "U",
+    "clear",
+    "extend",
+    "sheets",
 ]  # fmt: skip
 
 #: Unit roundoff.
@@ -28,6 +48,8 @@ PLUS, MINUS, PRIMARY, COMPANION, NOISE, BEST, P, C, N = range(9)
 #: Rows of ``tab[BEST]``: the value, its total error estimate, the parts that made it, the block, whether f looked
 #: smooth there; and what belongs to no block: |f(x)|, and whether the last differences fall.
 VALUE, TOTAL, ROUNDING, EMPIRICAL, BAND, TOP, BOTTOM, SLOW, SIZE, ROUGH = range(10)
+#: The same eight rows again, from here on, for the best of the blocks that end at the level in work.
+LOCAL = 10
 #: Rows of ``steps``: h, falling, and the t that goes with it.
 H, T = range(2)
 
@@ -101,6 +123,26 @@ def _join(tab, s_p, s_c, i, a, w, wt):
 
 
 @helper
+def _note(tab, a, value, total, rounding, even, band, i, j):
+    best = LOCAL
+    tab[BEST, best + VALUE, a], tab[BEST, best + TOTAL, a], tab[BEST, best + ROUNDING, a] = value, total, rounding
+    tab[BEST, best + EMPIRICAL, a], tab[BEST, best + BAND, a] = even, band
+    tab[BEST, best + TOP, a], tab[BEST, best + BOTTOM, a], tab[BEST, best + SLOW, a] = i, j, tab[BEST, ROUGH, a]
+
+
+@helper
+def _choose(tab, a):
+    """Keep the block with the least error; but a finer one whose error bar excludes the value so far wins in any
+    case, for the coarser one had only looked converged."""
+    total, best = tab[BEST, LOCAL + TOTAL, a], tab[BEST, TOTAL, a]
+    apart = abs(tab[BEST, LOCAL + VALUE, a] - tab[BEST, VALUE, a])
+    if total < best or apart > 4 * (total + best):
+        for row in range(LOCAL):
+            if row <= SLOW:
+                tab[BEST, row, a] = tab[BEST, LOCAL + row, a]
+
+
+@helper
 def extend(tab, steps, j, entries, s_p, s_c, x_size):
     """Add level j at the bottom: all the blocks i..j, and the best of all blocks so far for every entry.
 
@@ -112,6 +154,7 @@ def extend(tab, steps, j, entries, s_p, s_c, x_size):
     for a in range(entries):
         if s_p == 0 and tab[BEST, TOTAL, a] < np.inf:
             _doubt(tab, steps, j, a)
+        tab[BEST, LOCAL + TOTAL, a] = np.inf
     for i in range(j - 1, -1, -1):
         w, shrink = 1.0 / (steps[T, i] / steps[T, j] - 1.0), steps[T, j] / steps[T, i]
         size = j - i + 1
@@ -126,7 +169,7 @@ def extend(tab, steps, j, entries, s_p, s_c, x_size):
             truncation = max(abs(value - low), abs(value - high) * shrink) if known else band
             even = max(even, min(band, U * abs(x_size * value) / steps[H, j]))
             total = 2 * truncation + rounding + even + U * abs(value)
-            if total < tab[BEST, TOTAL, a]:
-                tab[BEST, VALUE, a], tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a] = value, total, rounding
-                tab[BEST, EMPIRICAL, a], tab[BEST, BAND, a] = even, band
-                tab[BEST, TOP, a], tab[BEST, BOTTOM, a], tab[BEST, SLOW, a] = i, j, tab[BEST, ROUGH, a]
+            if total < tab[BEST, LOCAL + TOTAL, a]:
+                _note(tab, a, value, total, rounding, even, band, i, j)
+    for a in range(entries):
+        _choose(tab, a)

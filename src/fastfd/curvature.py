@@ -1,0 +1,170 @@
+"""Second-order jobs: mixed second derivatives of pairs of directions, by fixed stencils or by extrapolation."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfd.columns import FixedJob, SearchJob
+from fastfd.function import Function
+from fastfd.info import Info
+from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, workspace
+from fastfd.kernels.pairs import LEVELS, axes, fixed_pairs, mixed_pairs
+from fastfd.plan import Groups, Plan, one_by_one_and
+from fastfd.run import Job
+from fastfd.stencils import named_stencil
+from fastfd.steps import stencil_table
+
+__all__ = ["Curvature", "FixedPairs", "SearchPairs"]
+
+Array = NDArray[np.float64]
+
+
+class Curvature(NamedTuple):
+    """A Hessian, or its product with a vector: values and errors with real and imaginary parts last."""
+
+    value: Array
+    error: Array
+    step: Array
+    nfev: int
+    status: NDArray[np.int64]
+
+    def info(self, shape: tuple[int, ...], x_shape: tuple[int, ...]) -> Info:
+        error = np.sqrt((self.error**2).sum(axis=-1)).reshape(shape)
+        return Info(error, self.step.reshape(x_shape), self.nfev, self.status.reshape(x_shape))
+
+
+class _PairJob:
+    """Two jobs on one function: along each direction, and over the pairs below the diagonal."""
+
+    def __init__(self, function: Function, plan: Plan, x: Array, args: tuple, line: Any, kernel: Any, space: Any):
+        self.plan, self.line = plan, line(function, plan, x, args)
+        self.pairs = Job(function, x, args, kernel, space)
+        self.sample, self.shape, self.result_shape = self.line.sample, x.shape, self.line.result_shape
+        self.n, self.m = x.size, self.line.m
+
+    def fits(self, x: Array, args: tuple) -> bool:
+        return self.line.fits(x, args)
+
+    def nothing(self) -> Curvature:
+        empty = np.zeros((0, 0, self.m))
+        return Curvature(empty, empty, np.zeros(0), 1, np.zeros(0, int))
+
+    def matrix(self, x: Array, args: tuple, full: bool) -> Curvature:
+        raise NotImplementedError
+
+    def product(self, x: Array, args: tuple, v: Array, full: bool) -> Curvature:
+        raise NotImplementedError
+
+
+class FixedPairs(_PairJob):
+    """The first-derivative stencil of one direction applied to that of the other; a second one on the diagonal."""
+
+    def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
+        super().__init__(function, plan, x, args, FixedJob, fixed_pairs, lambda n, m: (np.empty(n + m),))
+        self.table = stencil_table(tuple(_first_order(plan, s) for s in range(len(plan.stencils))))
+
+    def matrix(self, x: Array, args: tuple, full: bool) -> Curvature:
+        steps = self.line.place(x)
+        value = self._matrix(x, args, self.line.groups, steps)
+        if not full:
+            return Curvature(value, value, steps, 0, steps)
+        finer = self._matrix(x, args, self.line.groups, steps * [0.5, 1.0])
+        return self._with_error(value, finer, x, args, steps, steps)
+
+    def _matrix(self, x: Array, args: tuple, groups: Groups, steps: Array) -> Array:
+        value, count = np.empty((groups.count, groups.count, self.m)), groups.count
+        centre = self.line.at(x, args)
+        diagonal = self.line.sweep_rows(x, args, centre if self.line.centred else np.empty(0), groups, steps)
+        rest = (centre, groups.index, groups.speeds, steps, self.table, value)
+        self.pairs.run(x, args, rest, count, self.plan.parallel)
+        value[np.arange(count), np.arange(count)] = diagonal
+        return value
+
+    def product(self, x: Array, args: tuple, v: Array, full: bool) -> Curvature:
+        if not v.any():
+            return _no_product(self.n, self.m)
+        groups, steps = one_by_one_and(v), self.line.place(x)
+        both = np.vstack([steps, self.line.along(x, v)])
+        value = self._row(x, args, groups, both)
+        if not full:
+            return Curvature(value, value, steps, 0, steps)
+        finer = self._row(x, args, groups, both * [0.5, 1.0])
+        return self._with_error(value, finer, x, args, steps, both[-1:])
+
+    def _row(self, x: Array, args: tuple, groups: Groups, steps: Array) -> Array:
+        """The last row of the matrix: v against every coordinate."""
+        value, centre = np.empty((groups.count, groups.count, self.m)), self.line.at(x, args)
+        rest = (centre, groups.index, groups.speeds, steps, self.table, value)
+        self.pairs.run_range(x, args, rest, self.n, self.n + 1)
+        return value[self.n, : self.n]
+
+    def _with_error(self, value: Array, finer: Array, x: Array, args: tuple, a: Array, b: Array) -> Curvature:
+        """The change under halving, scaled up, and the rounding of both."""
+        main, y0 = self.plan.stencils[0], np.abs(self.line.at(x, args))
+        gain = 2.0**main.accuracy / (2.0**main.accuracy - 1)
+        area = (a[:, None, :1] * b[None, :, :1]).reshape((*value.shape[:-1], 1))
+        error = gain * np.abs(value - finer) + 2 * self.line.roundoff * main.rounding * 5 * y0 / area
+        bad = ~np.isfinite(value).reshape(self.n, -1).all(axis=1)
+        sizes = self.table[:, 0].max()
+        calls = 2 * int(sizes**2 * value[..., 0].size / 2 + a.shape[0] * len(main.offsets)) + 1
+        return Curvature(value, error, a[:, 0], calls, np.where(bad, DOMAIN, CONVERGED))
+
+
+def _first_order(plan: Plan, row: int) -> Any:
+    """The first-derivative stencil that goes with a row of second-derivative ones."""
+    offsets, accuracy = plan.stencils[row].offsets, plan.stencils[0].accuracy
+    if min(offsets) < 0 < max(offsets):
+        return named_stencil("central", 1, accuracy + accuracy % 2)
+    return named_stencil("forward" if max(offsets) > 0 else "backward", 1, accuracy)
+
+
+class SearchPairs(_PairJob):
+    """Extrapolated mixed differences, their scale learned from the second derivative along each direction."""
+
+    def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
+        super().__init__(function, plan, x, args, SearchJob, mixed_pairs, lambda n, m: workspace(n, m, 1))
+        self.axes = Job(function, x, args, axes, lambda n, m: workspace(n, m, 2))
+
+    def matrix(self, x: Array, args: tuple, full: bool) -> Curvature:
+        groups, n = self.line.groups, self.n
+        y0, diagonal, bar, notes, axis = self._axes(x, args, groups, self.line.place(x))
+        value, error = np.empty((n, n, self.m)), np.empty((n, n, self.m))
+        rest = (y0, groups.index, groups.speeds, notes, axis, self.plan.rtol, value, error)
+        self.pairs.run(x, args, rest, n, self.plan.parallel)
+        value[np.arange(n), np.arange(n)], error[np.arange(n), np.arange(n)] = diagonal, bar
+        return self._found(value, error, notes, n)
+
+    def product(self, x: Array, args: tuple, v: Array, full: bool) -> Curvature:
+        if not v.any():
+            return _no_product(self.n, self.m)
+        groups, n = one_by_one_and(v), self.n
+        reach = np.vstack([self.line.place(x), self.line.along(x, v)])
+        y0, _, _, notes, axis = self._axes(x, args, groups, reach)
+        value, error = np.empty((n + 1, n + 1, self.m)), np.empty((n + 1, n + 1, self.m))
+        rest = (y0, groups.index, groups.speeds, notes, axis, self.plan.rtol, value, error)
+        self.pairs.run_range(x, args, rest, n, n + 1)
+        return self._found(value[n, :n], error[n, :n], notes, n)
+
+    def _axes(self, x: Array, args: tuple, groups: Groups, reach: Array) -> tuple:
+        count, y0 = groups.count, self.line.at(x, args)
+        shape = (count, self.m)
+        out, error, notes = np.empty(shape), np.empty(shape), np.empty((count, 5))
+        axis = np.empty((count, LEVELS, 2, self.m))
+        rest = (y0, groups.index, groups.speeds, reach, self.plan.rtol, out, error, notes, axis)
+        self.axes.run(x, args, rest, count, self.plan.parallel)
+        return y0, out, error, notes, axis
+
+    def _found(self, value: Array, error: Array, notes: Array, n: int) -> Curvature:
+        status, step = notes[:n, 2].astype(int), notes[:n, 0]
+        bad = ~np.isfinite(value).reshape(self.n, -1).all(axis=1)
+        status = np.where(bad, DOMAIN, status)
+        return Curvature(value, error, step, 1 + int(notes[:, 1].sum()), status)
+
+
+def _no_product(n: int, m: int) -> Curvature:
+    zero = np.zeros((n, m))
+    return Curvature(zero, zero, np.zeros(n), 1, np.zeros(n, int))
+

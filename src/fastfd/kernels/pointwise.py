@@ -1,0 +1,40 @@
+"""Elementwise derivatives over many points, with f inlined: one compilation a function, then vector speed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastfd.kernels.native import inline_njit
+from fastfd.steps import base_step
+
+__all__ = ["BLOCK", "pointwise"]
+
+#: Points in work at a time: what they need stays in the first-level cache, and each loop over them vectorises.
+BLOCK = 256
+
+
+def pointwise(f: Any) -> Callable:
+    """A compiled loop over points for one njit function f(x, *args) of one number.
+
+    By address f is neither inlined nor vectorised (8 ms against 1.2 ms for a polynomial at a million points), so
+    from some 10⁵ points on a compilation of its own, 0.1 to 0.3 s a process, pays.
+    """
+
+    @inline_njit
+    def loop(x, args, relative, roundoff, row, order, out, space, lo, hi):
+        size, width = int(row[0]), (row.size - 4) // 2
+        h, total = space[:BLOCK], space[BLOCK : 2 * BLOCK]
+        for start in range(lo, hi, BLOCK):
+            count = min(BLOCK, hi - start)
+            for i in range(count):
+                h[i], total[i] = base_step(x[start + i], relative, roundoff), 0.0
+            for q in range(size):
+                offset, weight = row[4 + q], row[4 + width + q]
+                for i in range(count):
+                    total[i] += weight * f(x[start + i] + offset * h[i], *args)
+            for i in range(count):
+                out[start + i] = total[i] * (row[1] / h[i] ** order)
+
+    return loop
+

@@ -1,0 +1,143 @@
+"""Elementwise jobs: one number in, one number out, at many points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfd.columns import Columns, FixedJob, SearchJob
+from fastfd.function import Function
+from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, extrapolate_points, workspace
+from fastfd.kernels.imaginary import TINY, imaginary_points
+from fastfd.kernels.native import NumbaError
+from fastfd.kernels.pointwise import BLOCK, pointwise
+from fastfd.kernels.sweep import sweep_points
+from fastfd.plan import Plan
+from fastfd.run import Job
+
+__all__ = ["FixedPoints", "ImaginaryPoints", "SearchPoints"]
+
+Array = NDArray[np.float64]
+
+#: From so many points on, compiling f into the loop pays within one call.
+WORTH_INLINING = 100_000
+#: So many points of a complex-step derivative are compared with real differences.
+CHECKED_POINTS = 4
+
+
+class FixedPoints(FixedJob):
+    """Fixed stencils at many points."""
+
+    kernel = sweep_points
+
+    def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
+        super().__init__(function, plan, x, args)
+        self.kernel, self._inlined = sweep_points, None
+        self._workspace = lambda n, m: (np.empty(1 + m),)
+
+    def rows(self, x: Array, args: tuple) -> Array:
+        plain = self.plan.bounds is None and self.given.size == 0 and self.callee.threads
+        if x.size >= WORTH_INLINING and plain and not self.sample.complex and self.roundoff < 1e-10:
+            return self._inline(x, args)
+        return self._sweep_points(x, args, self.place(x))
+
+    def columns_at(self, x: Array, args: tuple) -> Columns:
+        """With an error estimate by halving the step."""
+        steps, y0 = self.place(x), np.empty((x.size, self.m))
+        rows = self._sweep_points(x, args, steps)
+        finer = self._sweep_points(x, args, steps * [0.5, 1.0])
+        identity = np.array([[1.0, 1.0, 0.0, 0.0, 0.0, 1.0]])
+        self._sweep_with(x, args, np.column_stack([np.ones(x.size), np.zeros(x.size)]), identity, 0, y0)
+        sizes = self.table[steps[:, 1].astype(int), 0].astype(int)
+        status = np.where(np.isfinite(rows).all(axis=1), CONVERGED, DOMAIN)
+        return Columns(rows, self.error(rows, finer, y0, steps), steps[:, 0], x.size + 2 * int(sizes.sum()), status)
+
+    def _sweep_points(self, x: Array, args: tuple, steps: Array) -> Array:
+        return self._sweep_with(x, args, steps, self.table, self.plan.order, np.empty((x.size, self.m)))
+
+    def _sweep_with(self, x: Array, args: tuple, steps: Array, table: Array, order: int, out: Array) -> Array:
+        self.run(x, args, (steps, table, order, out), x.size, self.plan.parallel)
+        return out
+
+    def _inline(self, x: Array, args: tuple) -> Array:
+        if self._inlined is None:
+            self._inlined = pointwise(self.function.f)
+        loop, out, row = self._inlined, np.empty((x.size, 1)), self.table[0]
+        spaces = [np.empty(2 * BLOCK)]
+
+        def piece(thread: int, lo: int, hi: int) -> int:
+            loop(x, args, self.relative, self.roundoff, row, self.plan.order, out[:, 0], spaces[thread], lo, hi)
+            return 0
+
+        self.divide(piece, x.size, spaces, lambda: np.empty(2 * BLOCK), self.plan.parallel)
+        return out
+
+
+class SearchPoints(SearchJob):
+    """Adaptive extrapolation at many points; nan where f is not finite."""
+
+    def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
+        super().__init__(function, plan, x, args)
+        self.kernel, self._workspace = extrapolate_points, lambda n, m: workspace(1, m, plan.order)
+
+    def rows(self, x: Array, args: tuple) -> Array:
+        return self._search_points(x, args)[0]
+
+    def columns_at(self, x: Array, args: tuple) -> Columns:
+        rows, error, notes = self._search_points(x, args)
+        step, calls, status = notes.T[:3]
+        return Columns(rows, error, step, x.size + int(calls.sum()), status.astype(int))
+
+    def _search_points(self, x: Array, args: tuple) -> tuple[Array, Array, Array]:
+        shape, plan = (x.size, self.m), self.plan
+        rows, error, notes = np.empty(shape), np.empty(shape), np.empty((x.size, 5))
+        rest = (self.place(x), plan.rtol, plan.order, rows, error, notes)
+        self.run(x, args, rest, x.size, plan.parallel)
+        return rows, error, notes
+
+
+class ImaginaryPoints(Job):
+    """The complex step at many points; a few of them are compared with real differences."""
+
+    def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
+        if plan.order != 1:
+            msg = f"method='complex' gives derivatives of order 1 only, got order={plan.order}"
+            raise ValueError(msg)
+        space = lambda n, m: (np.empty(1, complex), np.empty(2 * m), np.empty(2 * m))  # noqa: E731
+        try:
+            super().__init__(function, x.astype(complex), args, imaginary_points, space)
+        except (NumbaError, TypeError) as error:
+            msg = "method='complex' needs f to work with complex numbers, and it does not"
+            raise TypeError(msg) from error
+        if not self.sample.complex:
+            msg = "method='complex' needs f to return complex numbers for complex x; f drops the imaginary part"
+            raise TypeError(msg)
+        self.plan, self.m, self.sample.complex = plan, self.m // 2, False
+        self._real = SearchPoints(function, Plan.of(1, "adaptive", None, None, None, None, False), x, args)
+
+    def rows(self, x: Array, args: tuple) -> Array:
+        return self.columns_at(x, args).rows
+
+    def columns_at(self, x: Array, args: tuple) -> Columns:
+        rows = np.empty((x.size, self.m))
+        self.run(x.astype(complex), args, (rows,), x.size, self.plan.parallel)
+        nfev = x.size + self._compare(x, rows, args)
+        return Columns(rows, 8 * self.roundoff * np.abs(rows), TINY * np.abs(x), nfev, np.zeros(x.size, int))
+
+    def _compare(self, x: Array, rows: Array, args: tuple) -> int:
+        few = np.unique(np.linspace(0, x.size - 1, CHECKED_POINTS).astype(int))
+        real = self._real.columns_at(np.ascontiguousarray(x[few]), args)
+        wrong = np.abs(rows[few] - real.rows) > 10 * real.error + 1e-6 * (np.abs(rows[few]) + np.abs(real.rows))
+        if wrong.any():
+            i = int(np.argmax(wrong.any(axis=1)))
+            msg = (
+                f"method='complex' needs an analytic f, but at x = {x[few[i]]!s} it gives {rows[few[i], 0]:.6g} where "
+                f"real differences say {real.rows[i, 0]:.6g}: f takes abs, conj, real or the like; use another method"
+            )
+            raise ValueError(msg)
+        return real.nfev
+
+
+JOBS: dict[str, Any] = {"fixed": FixedPoints, "adaptive": SearchPoints, "complex": ImaginaryPoints}
