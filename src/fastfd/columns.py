@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,11 +11,11 @@ from numpy.typing import NDArray
 from fastfd.function import Function
 from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, extrapolate, workspace
 from fastfd.kernels.imaginary import TINY, imaginary
-from fastfd.kernels.native import NONFINITE, NumbaError
+from fastfd.kernels.native import NONFINITE, OK, NumbaError, without_dispatch
 from fastfd.kernels.sweep import sweep
 from fastfd.plan import Groups, Plan, along, one_by_one
 from fastfd.run import Job, bad_coordinate
-from fastfd.steps import checked_bounds, first_step, place, place_search
+from fastfd.steps import checked_bounds, first_step, place_reach, place_steps
 
 __all__ = ["Columns", "FixedJob", "ImaginaryJob", "SearchJob", "nothing"]
 
@@ -46,6 +47,42 @@ class _StepJob(Job):
         super().__init__(function, x, args, kernel, space)
         self.plan, self.given, self.groups = plan, plan.steps_for(x.shape), one_by_one(x.size)
 
+    def lane(self) -> Callable[[Array], Array | None] | None:
+        """The rows at a point, by the shortest way, for calls without extra arguments that are too small for threads.
+
+        At two coordinates, looking at types and packing arguments costs three times the derivative. The lane packs
+        them once; it takes a contiguous array of doubles, and gives None where anything is out of the ordinary.
+        """
+        if self.plan.parallel or self.plan.bounds is not None or not self.lean:
+            return None
+        n, shape, front = self.groups.count, (self.groups.count, self.m), self._front(*self.free, self.groups)
+        tails = [(*self._scratch(), *self._workspace(n, self.m), True, 0, n)]
+        example = (self._kernel, *self.callee.head, (), np.empty(self.shape), *front, np.empty(shape), *tails[0])
+        enter, head = without_dispatch(self.callee.enter, example, 5), example[:4]
+
+        def rows_at(x: Array) -> Array | None:
+            try:
+                tail = tails.pop()
+            except IndexError:  # another thread is on this lane
+                return None
+            rows = np.empty(shape)
+            code = enter(*head, x, (*front, rows, *tail))
+            tails.append(tail)
+            return rows if code == OK else None
+
+        return rows_at
+
+    def _front(self, lower: Array, upper: Array, groups: Groups) -> tuple:
+        """What a kernel is told before where to write."""
+        raise NotImplementedError
+
+    def _scratch(self) -> tuple:
+        """What it is given to write besides the rows, where nobody asks for it."""
+        raise NotImplementedError
+
+    def bounds(self, x: Array) -> tuple[Array, Array]:
+        return self.free if self.plan.bounds is None else checked_bounds(self.plan.bounds, x)
+
 
 class FixedJob(_StepJob):
     """Fixed stencils."""
@@ -57,12 +94,19 @@ class FixedJob(_StepJob):
 
     def place(self, x: Array) -> Array:
         """A step and a stencil for each coordinate."""
-        steps, flat = np.empty((x.size, 2)), x if x.ndim == 1 else x.reshape(-1)
-        lower, upper = self.free if self.plan.bounds is None else checked_bounds(self.plan.bounds, x)
-        code = place(flat, self.given, self.relative, self.roundoff, lower, upper, self.table, steps)
+        steps = np.empty((x.size, 2))
+        law = self.given, self.relative, self.roundoff
+        code = place_steps(x.reshape(-1), *law, *self.bounds(x), self.table, steps)
         if code >= 0:
             bad_coordinate(x, code)
         return steps
+
+    def _front(self, lower: Array, upper: Array, groups: Groups) -> tuple:
+        law = self.given, self.relative, self.roundoff, lower, upper, self.table
+        return (*law, self.plan.order, groups.index, groups.speeds)
+
+    def _scratch(self) -> tuple:
+        return self._centre(), np.empty((self.groups.count, 2))
 
     def along(self, x: Array, v: Array) -> Array:
         """One step along v: no coordinate goes further than it would by itself."""
@@ -70,7 +114,10 @@ class FixedJob(_StepJob):
         return np.array([[(self.place(x)[moving, 0] / np.abs(v[moving])).min(), 0.0]])
 
     def rows(self, x: Array, args: tuple) -> Array:
-        return self.sweep_rows(x, args, self.at(x, args) if self.centred else NOTHING, self.groups, self.place(x))
+        return self.sweep_rows(x, args, self._centre(), self.groups, np.empty((x.size, 2)), True)
+
+    def _centre(self) -> Array:
+        return np.empty(self.m) if self.centred else NOTHING
 
     def columns(self, x: Array, args: tuple, groups: Groups, steps: Array) -> Columns:
         """With an error estimate: halving the step shows the truncation, and twice the work."""
@@ -82,10 +129,13 @@ class FixedJob(_StepJob):
         status = np.where(np.isfinite(rows).all(axis=1), CONVERGED, DOMAIN)
         return Columns(rows, self.error(rows, finer, y0, steps), steps[:, 0], 1 + 2 * int(sizes.sum()), status)
 
-    def sweep_rows(self, x: Array, args: tuple, centre: Array, groups: Groups, steps: Array) -> Array:
-        rows = np.empty((groups.count, self.m))
-        rest = (centre, groups.index, groups.speeds, steps, self.table, self.plan.order, rows)
-        if self.run(x, args, rest, groups.count, self.plan.parallel) % 8 == NONFINITE:
+    def sweep_rows(
+        self, x: Array, args: tuple, centre: Array, groups: Groups, steps: Array, begin: bool = False
+    ) -> Array:
+        rows, plan = np.empty((groups.count, self.m)), self.plan
+        lower, upper = self.bounds(x) if begin else self.free
+        rest = (*self._front(lower, upper, groups), rows, centre, steps)
+        if self.run(x, args, rest, groups.count, plan.parallel, begin) % 8 == NONFINITE:
             self.at(x, args)  # not finite at x itself: that is an error; else a node left the domain, and nan says so
         return rows
 
@@ -105,12 +155,18 @@ class SearchJob(_StepJob):
 
     def place(self, x: Array) -> Array:
         """Where the search begins at each coordinate, and the room it has."""
-        reach, flat = np.empty((x.size, 3)), x if x.ndim == 1 else x.reshape(-1)
-        lower, upper = self.free if self.plan.bounds is None else checked_bounds(self.plan.bounds, x)
-        code = place_search(flat, self.given, self.plan.order, lower, upper, reach)
+        reach = np.empty((x.size, 3))
+        code = place_reach(x.reshape(-1), self.given, self.plan.order, *self.bounds(x), reach)
         if code >= 0:
             bad_coordinate(x, code)
         return reach
+
+    def _front(self, lower: Array, upper: Array, groups: Groups) -> tuple:
+        return self.given, lower, upper, self.plan.rtol, self.plan.order, groups.index, groups.speeds
+
+    def _scratch(self) -> tuple:
+        n = self.groups.count
+        return np.empty((n, self.m)), np.empty((n, 5)), np.empty(self.m), np.empty((n, 3))
 
     def along(self, x: Array, v: Array) -> Array:
         """One reach along v: no coordinate goes further than its room."""
@@ -121,18 +177,21 @@ class SearchJob(_StepJob):
         return reach.min(axis=0, keepdims=True)
 
     def rows(self, x: Array, args: tuple) -> Array:
-        return self._search(x, args, self.groups, self.place(x))[0]
+        return self._search(x, args, np.empty(self.m), self.groups, np.empty((x.size, 3)), True)[0]
 
     def columns(self, x: Array, args: tuple, groups: Groups, reach: Array) -> Columns:
-        rows, error, notes = self._search(x, args, groups, reach)
+        rows, error, notes = self._search(x, args, self.at(x, args), groups, reach)
         step, calls, status = notes.T[:3]
         return Columns(rows, error, step, 1 + int(calls.sum()), status.astype(int))
 
-    def _search(self, x: Array, args: tuple, groups: Groups, reach: Array) -> tuple[Array, Array, Array]:
-        y0, plan, shape = self.at(x, args), self.plan, (groups.count, self.m)
+    def _search(
+        self, x: Array, args: tuple, y0: Array, groups: Groups, reach: Array, begin: bool = False
+    ) -> tuple[Array, Array, Array]:
+        plan, shape = self.plan, (groups.count, self.m)
         rows, error, notes = np.empty(shape), np.empty(shape), np.empty((groups.count, 5))
-        rest = (y0, groups.index, groups.speeds, reach, plan.rtol, plan.order, rows, error, notes)
-        self.run(x, args, rest, groups.count, plan.parallel)
+        lower, upper = self.bounds(x) if begin else self.free
+        rest = (*self._front(lower, upper, groups), rows, error, notes, y0, reach)
+        self.run(x, args, rest, groups.count, plan.parallel, begin)
         return rows, error, notes
 
 

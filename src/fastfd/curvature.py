@@ -98,7 +98,7 @@ class FixedPairs(_PairJob):
         """The last row of the matrix: v against every coordinate."""
         value, centre = np.empty((groups.count, groups.count, self.m)), self.line.at(x, args)
         rest = (centre, groups.index, groups.speeds, steps, self.table, value)
-        self.pairs.run_range(x, args, rest, self.n, self.n + 1)
+        self.pairs.run(x, args, rest, 1, False, start=self.n)
         return value[self.n, : self.n]
 
     def _with_error(self, value: Array, finer: Array, x: Array, args: tuple, a: Array, b: Array) -> Curvature:
@@ -145,7 +145,7 @@ class SearchPairs(_PairJob):
         y0, _, _, notes, axis = self._axes(x, args, groups, reach)
         value, error = np.empty((n + 1, n + 1, self.m)), np.empty((n + 1, n + 1, self.m))
         rest = (y0, groups.index, groups.speeds, notes, axis, self.plan.rtol, value, error)
-        self.pairs.run_range(x, args, rest, n, n + 1)
+        self.pairs.run(x, args, rest, 1, False, start=n)
         return self._found(value[n, :n], error[n, :n], notes, n)
 
     def _axes(self, x: Array, args: tuple, groups: Groups, reach: Array) -> tuple:

@@ -71,7 +71,7 @@ class FixedPoints(FixedJob):
             loop(x, args, self.relative, self.roundoff, row, self.plan.order, out[:, 0], spaces[thread], lo, hi)
             return 0
 
-        self.divide(piece, x.size, spaces, lambda: np.empty(2 * BLOCK), self.plan.parallel)
+        self.divide(piece, 0, x.size, spaces, lambda: np.empty(2 * BLOCK), self.plan.parallel)
         return out
 
 

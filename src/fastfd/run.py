@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfd.function import Function, Sample
-from fastfd.kernels.native import LENGTH, MUTATED, NONFINITE, OK, RAISED, STALE, thread_count
+from fastfd.kernels.native import ASTRAY, LENGTH, MISPLACED, MUTATED, NONFINITE, OK, RAISED, STALE, thread_count
 from fastfd.kernels.sweep import at
 
 __all__ = ["Changed", "Job", "as_point", "bad_coordinate", "checked_direction"]
@@ -144,6 +144,12 @@ class Job:
         self._keep = True
         self._cost = np.inf  # seconds a column, as last measured
 
+    @property
+    def lean(self) -> bool:
+        """Whether a call is native and, as measured, far too small for threads."""
+        size = int(np.prod(self.shape))
+        return self.callee.threads and len(self.shape) > 0 and self._keep and 4 * self._cost * size < WORTH_THREADS
+
     def fits(self, x: Array, args: tuple) -> bool:
         """Whether results still have the layout of the first call; for 1-d results their count alone tells."""
         return len(self.result_shape) < 2 or self.function.sample(x, args).layout == self.sample.layout
@@ -155,48 +161,43 @@ class Job:
             self._at = self.callee.address_of(at, (y, work))
         callee = self.callee
         code = callee.enter(self._at, *callee.head, callee.load(args), x if x.ndim else x.reshape(1), y, work)
+        if code == ASTRAY:
+            self._astray(x, y)
         if code:
-            self._bad_start(code, x, args, y, work)
+            self.fail(code, x, args, work[: x.size], 0)
         return y
 
-    def _bad_start(self, code: int, x: Array, args: tuple, y: Array, work: Array) -> NoReturn:
-        if code != NONFINITE:
-            self.fail(code, x, args, work[: x.size], 0)
+    def _astray(self, x: Array, y: Array) -> NoReturn:
         i = int(np.argmax(~np.isfinite(y)))
         place = f"f(x)[{i // (1 + self.sample.complex)}]" if self.result_shape else "f(x)"
         msg = f"f must be finite at x, but {place} is {y[i]!s} at x = {x!r}"
         raise ValueError(msg)
 
-    def run_range(self, x: Array, args: tuple, rest: tuple, lo: int, hi: int) -> int:
-        """The kernel over the columns lo..hi, by the caller alone."""
-        spaces = self._idle.pop() if self._idle else self._new_spaces(x.size)
-        if self._kernel is None:
-            self._kernel = self.callee.address_of(self.kernel, (*rest, *spaces[0], 0, 1))
-        callee, point = self.callee, x if x.ndim else x.reshape(1)
-        code = callee.enter(self._kernel, *callee.head, callee.load(args), point, *rest, *spaces[0], lo, hi)
-        if code and code % 8 != NONFINITE:
-            self.fail(code, x, args, spaces[0][0][: x.size], code // 8)
-        self._idle.append(spaces)
-        return code
+    def run(
+        self, x: Array, args: tuple, rest: tuple, count: int, parallel: bool | None, *begin: bool, start: int = 0
+    ) -> int:
+        """The kernel over the columns from `start`, `count` of them; OK or NONFINITE, or else an exception.
 
-    def run(self, x: Array, args: tuple, rest: tuple, count: int, parallel: bool | None) -> int:
-        """The kernel over `count` columns; a status that is OK or NONFINITE, or else an exception."""
+        `begin` goes to kernels that can begin by themselves: with f(x) and the steps.
+        """
         spaces = self._idle.pop() if self._idle else self._new_spaces(x.size)
         if self._kernel is None:
-            self._kernel = self.callee.address_of(self.kernel, (*rest, *spaces[0], 0, count))
-        enter, head, extra = self.callee.enter, (self._kernel, *self.callee.head), self.callee.load(args)
-        point = x if x.ndim else x.reshape(1)
+            self._kernel = self.callee.address_of(self.kernel, (*rest, *spaces[0], *begin, 0, count))
+        callee, stop = self.callee, start + count
+        head, extra, point = (self._kernel, *callee.head), callee.load(args), x if x.ndim else x.reshape(1)
         if not parallel and self._cost * count < WORTH_THREADS:  # too little work for threads, as far as is known
-            start = perf_counter()
-            code = enter(*head, extra, point, *rest, *spaces[0], 0, count)
-            self._cost = (perf_counter() - start) / count
+            clock = perf_counter()
+            code = callee.enter(*head, extra, point, *rest, *spaces[0], *begin, start, stop)
+            self._cost = (perf_counter() - clock) / count
         else:
 
             def piece(thread: int, lo: int, hi: int) -> int:
-                return enter(*head, extra, point, *rest, *spaces[thread], lo, hi)
+                return callee.enter(*head, extra, point, *rest, *spaces[thread], *later, lo, hi)
 
-            code = self.divide(piece, count, spaces, lambda: self._workspace(x.size, self.m), parallel)
-            if code and code % 8 != NONFINITE:  # the column again, so that its point is in our hands
+            later = (False,) * len(begin)
+            code = callee.enter(*head, extra, point, *rest, *spaces[0], *begin, 0, 0) if begin == (True,) else OK
+            code = code or self.divide(piece, start, stop, spaces, lambda: self._workspace(x.size, self.m), parallel)
+            if code % 8 in (RAISED, LENGTH):  # the column again, so that its point is in our hands
                 code = piece(0, code // 8, code // 8 + 1) or code
         if code and code % 8 != NONFINITE:
             self.fail(code, x, args, spaces[0][0][: x.size], code // 8)
@@ -204,22 +205,24 @@ class Job:
             self._idle.append(spaces)
         return code
 
-    def divide(self, piece: Callable, count: int, spaces: list, space: Callable, parallel: bool | None) -> int:
+    def divide(
+        self, piece: Callable, start: int, stop: int, spaces: list, space: Callable, parallel: bool | None
+    ) -> int:
         """Threads where they pay: by order, or when the columns left cost enough, by the clock."""
-        done = 0
+        done = start
         if parallel is None and self._cost == np.inf:  # unknown yet: a few columns tell
-            done = -(-count // 8)
-            if code := self._timed(piece, 0, done):
+            done = start - (start - stop) // 8
+            if code := self._timed(piece, start, done):
                 return code
-        worth = parallel or (parallel is None and self._cost * (count - done) > WORTH_THREADS)
-        threads = min(thread_count(), count) if worth and self.callee.threads else 1
-        if threads == 1:
-            return self._timed(piece, done, count)
+        worth = parallel or (parallel is None and self._cost * (stop - done) > WORTH_THREADS)
+        threads = min(thread_count(), stop - done) if worth and self.callee.threads else 1
+        if threads <= 1:
+            return self._timed(piece, done, stop) if stop > done else OK
         while len(spaces) < threads:
             spaces.append(space())
-        start = perf_counter()
-        code = _share(piece, done, count, threads)
-        self._cost = (perf_counter() - start) * threads / (count - done)
+        clock = perf_counter()
+        code = _share(piece, done, stop, threads)
+        self._cost = (perf_counter() - clock) * threads / (stop - done)
         return code
 
     def _timed(self, piece: Callable, lo: int, hi: int) -> int:
@@ -241,6 +244,10 @@ class Job:
             raise error
         if status == STALE:
             raise Changed
+        if status == MISPLACED:
+            bad_coordinate(x, column)
+        if status == ASTRAY:
+            self.at(x, args)
         if status == LENGTH:
             self._wrong_length(x, args, point)
         if status == MUTATED:

@@ -11,7 +11,8 @@ from fastfd.kernels.native import helper, kernel
 from fastfd.stencils import Stencil
 
 __all__ = [
-    "NO_ROOM", "START", "base_step", "checked_bounds", "exact_step", "first_step", "place", "place_search",
+    "NO_ROOM", "START", "base_step", "checked_bounds", "exact_step", "first_step", "place", "place_reach", "place_search",
+    "place_steps",
     "relative_step", "stencil_table", "unit_roundoff",
 ]  # fmt: skip
 
@@ -89,7 +90,7 @@ def _inside(x, h, row, lower, upper, roundoff):
     return h if _fits(x, h, row, lower, upper) and h > 0 else NO_ROOM
 
 
-@kernel
+@helper
 def place(x, given, relative, roundoff, lower, upper, table, steps):
     """Give every coordinate a step and a stencil: rows (h, row of the table). -1, or where and what is wrong.
 
@@ -113,13 +114,19 @@ def place(x, given, relative, roundoff, lower, upper, table, steps):
     return -1
 
 
+@kernel
+def place_steps(x, given, relative, roundoff, lower, upper, table, steps):
+    """:func:`place`, called from Python."""
+    return place(x, given, relative, roundoff, lower, upper, table, steps)
+
+
 @helper
 def first_step(x):
     """Where an adaptive search begins: it finds the scale of f, so this need only be sane."""
     return START * max(abs(x), 1e-3) if x != 0.0 else START
 
 
-@kernel
+@helper
 def place_search(x, given, order, lower, upper, reach):
     """Rows of `reach` for the adaptive kernel: the first step, the room below, the room above. -1 or what is wrong."""
     for i in range(x.size):
@@ -134,6 +141,12 @@ def place_search(x, given, order, lower, upper, reach):
             h = min(h, inner if inner > 1e-3 * h else max(down, up))
         reach[i, 0], reach[i, 1], reach[i, 2] = h, down, up
     return -1
+
+
+@kernel
+def place_reach(x, given, order, lower, upper, reach):
+    """:func:`place_search`, called from Python."""
+    return place_search(x, given, order, lower, upper, reach)
 
 
 def checked_bounds(bounds: Any, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

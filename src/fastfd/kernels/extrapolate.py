@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastfd.kernels.native import (
+    MISPLACED,
     MUTATED,
     NONFINITE,
     OK,
@@ -22,7 +23,7 @@ from fastfd.kernels.native import (
     kernel,
     nonfinite,
 )
-from fastfd.kernels.sweep import failed, restore, shift, unchanged
+from fastfd.kernels.sweep import evaluate_at, failed, restore, shift, unchanged
 from fastfd.kernels.tableau import (
     BAND,
     BEST,
@@ -47,7 +48,7 @@ from fastfd.kernels.tableau import (
     extend,
     sheets,
 )  # fmt: skip
-from fastfd.steps import START
+from fastfd.steps import START, place_search
 
 __all__ = [
     "CONVERGED", "DOMAIN", "NOISY", "NONSMOOTH", "ROUNDED", "SCALELESS", "argument_size", "column", "error_bar",
@@ -533,16 +534,22 @@ def argument_size(x, coords, speeds):
 
 
 @kernel
-def extrapolate(f, x, y0, groups, speeds, reach, rtol, order, out, error, notes, work, tab, steps, count, members, lo, hi):
+def extrapolate(f, x, given, lower, upper, rtol, order, groups, speeds, out, error, notes, y0, reach, work, tab, steps,
+                count, members, begin, lo, hi):  # fmt: skip
     """Rows lo..hi of the transposed Jacobian, of its error and of the notes: the shortest step that counts, the
     evaluations, the verdict, the longest step that counts, the side (0: both).
 
-    `reach` holds the first step of each group and the room below and above it.
+    `reach` holds the first step of each group and the room below and above it; it and f(x), in `y0`, are found here
+    where `begin` says so.
     """
     x, y0, out, error, notes, work = borrow(x), borrow(y0), borrow(out), borrow(error), borrow(notes), borrow(work)
-    groups, speeds, reach = borrow(groups), borrow(speeds), borrow(reach)
     tab, steps, count, members = borrow(tab), borrow(steps), borrow(count), borrow(members)
     point, scratch = work[: x.size], work[x.size :]
+    if begin:
+        wrong = place_search(x, given, order, lower, upper, reach)
+        status = failed(MISPLACED, wrong) if wrong >= 0 else evaluate_at(f, x, point, scratch, y0)
+        if status != OK:
+            return status
     assign(point, x)
     fill(members[1], 0)
     count[ENTRY] = 0

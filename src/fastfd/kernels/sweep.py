@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastfd.kernels.native import MUTATED, NONFINITE, OK, assign, carrier, evaluate, helper, kernel, nonfinite
+from fastfd.kernels.native import (
+    ASTRAY, MISPLACED, MUTATED, NONFINITE, OK, assign, borrow, carrier, evaluate, helper, kernel, nonfinite,
+)  # fmt: skip
+from fastfd.steps import place
 
-__all__ = ["at", "failed", "restore", "shift", "sweep", "sweep_points", "unchanged"]
+__all__ = ["at", "evaluate_at", "failed", "restore", "shift", "sweep", "sweep_points", "unchanged"]
 
 
 @helper
@@ -42,17 +45,22 @@ def failed(status, where):
     return status + 8 * where
 
 
-@kernel
-def at(f, x, y, work):
+@carrier
+def evaluate_at(f, x, point, scratch, y):
     """f(x) into `y`: every derivative starts here, and bad input ends here."""
-    point, scratch = work[: x.size], work[x.size :]
     assign(point, x)
     status = evaluate(f, point, y, scratch, 1.0, 1.0, True)
     if status != OK:
         return status
     if not unchanged(point, x):
         return MUTATED
-    return NONFINITE if nonfinite(y) else OK
+    return ASTRAY if nonfinite(y) else OK
+
+
+@kernel
+def at(f, x, y, work):
+    """:func:`evaluate_at` by itself."""
+    return evaluate_at(f, x, work[: x.size], work[x.size :], y)
 
 
 @carrier
@@ -80,17 +88,31 @@ def _scale(row, h, order):
     return row[1] / h**order
 
 
+@carrier
+def _begin(f, x, given, relative, roundoff, lower, upper, table, y0, steps, point, scratch):
+    """A step for every coordinate, and f(x) where a stencil wants it."""
+    wrong = place(x, given, relative, roundoff, lower, upper, table, steps)
+    if wrong >= 0:
+        return failed(MISPLACED, wrong)
+    return evaluate_at(f, x, point, scratch, y0) if y0.size else OK
+
+
 @kernel
-def sweep(f, x, y0, groups, speeds, steps, table, order, out, work, lo, hi):
+def sweep(f, x, given, relative, roundoff, lower, upper, table, order, groups, speeds, out, y0, steps, work, begin, lo, hi):
     """Rows lo..hi of the transposed Jacobian: one a group of coordinates.
 
     `groups` holds where each group begins (in itself) and then the coordinates; `speeds` goes with those. Steps
-    are rows (h, row of the table). A result that is not finite is kept and reported; other failures end the sweep.
+    are rows (h, row of the table), placed here where `begin` says so. A result that is not finite is kept and
+    reported; other failures end the sweep.
     """
+    x, out, work, table = borrow(x), borrow(out), borrow(work), borrow(table)
     point, scratch = work[: x.size], work[x.size :]
+    if begin:
+        status = _begin(f, x, given, relative, roundoff, lower, upper, table, y0, steps, point, scratch)
+        if status != OK:
+            return status
     assign(point, x)
-    code = OK
-    first = groups[0]
+    code, first = OK, groups[0]
     for g in range(lo, hi):
         coords = groups[groups[g] : groups[g + 1]]
         v = speeds[groups[g] - first : groups[g + 1] - first]
