@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfd.function import Function
-from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, extrapolate, workspace
+from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, ROUNDED, SCALELESS, extrapolate, workspace
 from fastfd.kernels.imaginary import TINY, imaginary
 from fastfd.kernels.native import NONFINITE, OK, NumbaError, without_dispatch
 from fastfd.kernels.sweep import sweep
@@ -91,6 +91,8 @@ class FixedJob(_StepJob):
         super().__init__(function, plan, x, args, sweep, lambda n, m: (np.empty(n + m),))
         self.table, self.relative = plan.table, plan.relative_step(self.roundoff)
         self.centred = plan.uses_centre
+        free = 1 if self.centred else 0  # f(x) is at hand already
+        self._calls = np.array([len(s.nodes[0]) - free * (0.0 in s.nodes[0]) for s in plan.stencils])
 
     def place(self, x: Array) -> Array:
         """A step and a stencil for each coordinate."""
@@ -125,9 +127,7 @@ class FixedJob(_StepJob):
         centre = y0 if self.centred else NOTHING
         rows = self.sweep_rows(x, args, centre, groups, steps)
         finer = self.sweep_rows(x, args, centre, groups, steps * [0.5, 1.0])
-        sizes = self.table[steps[:, 1].astype(int), 0].astype(int)
-        status = np.where(np.isfinite(rows).all(axis=1), CONVERGED, DOMAIN)
-        return Columns(rows, self.error(rows, finer, y0, steps), steps[:, 0], 1 + 2 * int(sizes.sum()), status)
+        return self.judged(rows, finer, y0, steps)
 
     def sweep_rows(
         self, x: Array, args: tuple, centre: Array, groups: Groups, steps: Array, begin: bool = False
@@ -139,12 +139,23 @@ class FixedJob(_StepJob):
             self.at(x, args)  # not finite at x itself: that is an error; else a node left the domain, and nan says so
         return rows
 
-    def error(self, rows: Array, finer: Array, y0: Array, steps: Array) -> Array:
+    def judged(self, rows: Array, finer: Array, y0: Array, steps: Array) -> Columns:
         """The change under halving, scaled up to the error of the longer step, and the rounding of both."""
         main = self.plan.stencils[0]
         gain = 2.0**main.accuracy / (2.0**main.accuracy - 1)
-        rounding = 2 * self.roundoff * main.rounding * (1 + 2.0**main.order) * np.abs(y0)
-        return gain * np.abs(rows - finer) + rounding / steps[:, :1] ** main.order
+        scale = 2 * self.roundoff * main.rounding * (1 + 2.0**main.order) / steps[:, :1] ** main.order
+        rounding = scale * np.abs(y0)
+        error = gain * np.abs(rows - finer) + rounding
+        nfev = 1 + 2 * int(self._calls[steps[:, 1].astype(int)].sum())
+        return Columns(rows, error, steps[:, 0], nfev, _verdicts(rows, error, rounding))
+
+
+def _verdicts(rows: Array, error: Array, rounding: Array) -> NDArray[np.int64]:
+    """What to think of columns of fixed stencils, by their error bars."""
+    lost = (error > 0.1 * np.abs(rows)) & (error > 10 * rounding)
+    fair = error > 1e-6 * np.abs(rows)
+    verdict = np.where(lost, SCALELESS, np.where(fair, ROUNDED, CONVERGED)).max(axis=1)
+    return np.where(np.isfinite(rows).all(axis=1), verdict, DOMAIN)
 
 
 class SearchJob(_StepJob):
@@ -166,7 +177,7 @@ class SearchJob(_StepJob):
 
     def _scratch(self) -> tuple:
         n = self.groups.count
-        return np.empty((n, self.m)), np.empty((n, 5)), np.empty(self.m), np.empty((n, 3))
+        return np.empty((0, self.m)), np.empty((n, 5)), np.empty(self.m), np.empty((n, 3))
 
     def along(self, x: Array, v: Array) -> Array:
         """One reach along v: no coordinate goes further than its room."""
@@ -188,7 +199,8 @@ class SearchJob(_StepJob):
         self, x: Array, args: tuple, y0: Array, groups: Groups, reach: Array, begin: bool = False
     ) -> tuple[Array, Array, Array]:
         plan, shape = self.plan, (groups.count, self.m)
-        rows, error, notes = np.empty(shape), np.empty(shape), np.empty((groups.count, 5))
+        rows, notes = np.empty(shape), np.empty((groups.count, 5))
+        error = np.empty((0, self.m)) if begin else np.empty(shape)
         lower, upper = self.bounds(x) if begin else self.free
         rest = (*self._front(lower, upper, groups), rows, error, notes, y0, reach)
         self.run(x, args, rest, groups.count, plan.parallel, begin)

@@ -206,7 +206,7 @@ class Derivative(Prepared):
 
     def _evaluate(self, x: Array, args: tuple, full: bool, *more: Any) -> tuple[Any, Info | None]:
         if x.size == 0:
-            return x, Info(x, x, 0, np.zeros(x.shape, int)) if full else None
+            return x.copy(), Info(x.copy(), x.copy(), 0, np.zeros(x.shape, int)) if full else None
         job, flat = self._job(x, args), x.reshape(-1)
         found = job.columns_at(flat, args) if full else None
         rows = found.rows if found else job.rows(flat, args)
@@ -404,8 +404,8 @@ def jacobian(
     >>> np.round(J, 12) + 0.0
     array([[1., 0.],
            [0., 2.]])
-    >>> bool((info.error < 1e-11).all()), info.message
-    (True, 'converged')
+    >>> bool((info.error < 1e-11).all()), info.success
+    (True, True)
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
                 "parallel": parallel, "out_size": out_size}  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -108,7 +109,7 @@ class Function:
     def callee(self, x: NDArray[Any], args: tuple, m: int, is_complex: bool) -> NativeCallee | PythonCallee:
         """What a kernel calls, for points like `x` (complex for the complex step) and arguments like `args`."""
         if not self.compiled:
-            return PythonCallee(self, x, args, m, is_complex)
+            return PythonCallee(self, x, m, is_complex)
         return NativeCallee(self.native(x, args), x.dtype)
 
     def native(self, x: NDArray[Any], args: tuple) -> NativeFunction:
@@ -188,69 +189,83 @@ class NativeCallee:
         return None
 
 
+class _Desk:
+    """Where compiled code and a Python callable hand numbers to each other during one call of a kernel."""
+
+    def __init__(self, x: NDArray[Any], args: tuple, m: int):
+        self.args, self.inbox, self.outbox = args, np.empty(x.size * (x.dtype.itemsize // 8)), np.empty(m)
+        boxes = (self.inbox, self.outbox)
+        self.frame = np.array([word for box in boxes for word in (box.ctypes.data, box.size)], np.uintp)
+
+
 class PythonCallee:
     """A Python callable behind a callback, or called by the kernel's text where there is no compiler."""
 
     threads = False
 
-    def __init__(self, function: Function, x: NDArray[Any], args: tuple, m: int, is_complex: bool):
-        self._function, self._args, self._m, self._complex = function, args, m, is_complex
-        self._shape, self._dtype = x.shape, x.dtype
-        self._exception: BaseException | None = None
-        self._inbox, self._outbox = np.empty(x.size * (x.dtype.itemsize // 8)), np.empty(m)
-        words = [self._inbox.ctypes.data, self._inbox.size, self._outbox.ctypes.data, m]
-        self._frame = np.array(words, np.uintp)
+    def __init__(self, function: Function, x: NDArray[Any], m: int, is_complex: bool):
+        self._function, self._m, self._complex = function, m, is_complex
+        self._like = np.empty(x.shape, x.dtype)
+        self._here = threading.local()  # other threads may be in f too, and f may call its own derivative
         self.roundoff = unit_roundoff(np.dtype(float))
-        self.enter = self._run_text if jit_disabled() else enter_frame
         self._callback = callback_type(self._serve)
         self.head = (0, 0) if jit_disabled() else (python_trampoline(), address_of_callback(self._callback))
 
     def address_of(self, kernel: Any, rest: tuple) -> Any:
-        return kernel if jit_disabled() else address_of(kernel, self._dtype, rest)
+        return kernel if jit_disabled() else address_of(kernel, self._like.dtype, rest)
 
-    def load(self, args: tuple) -> int:
-        self._args = args
-        return self._frame.ctypes.data
+    @staticmethod
+    def load(args: tuple) -> tuple:
+        return args
 
-    def _run_text(self, kernel: Any, trampoline: int, address: int, frame: int, x: Array, *rest: Any) -> int:
-        with np.errstate(all="ignore"):  # compiled kernels are silent too; a status says what happened
-            return kernel(self, x.reshape(-1), *rest)
+    def enter(self, kernel: Any, trampoline: int, address: int, args: tuple, x: Array, *rest: Any) -> int:
+        desks = self._here.__dict__.setdefault("desks", [])
+        desks.append(_Desk(self._like, args, self._m))
+        try:
+            if jit_disabled():
+                with np.errstate(all="ignore"):  # compiled kernels are silent too; a status says what happened
+                    return kernel(self, x.reshape(-1), *rest)
+            return enter_frame(kernel, trampoline, address, desks[-1].frame.ctypes.data, x, *rest)
+        finally:
+            desks.pop()
 
     def evaluate(self, point: Array, values: Array) -> int:
-        self._inbox[:] = point
+        """What the text of a kernel calls where there is no compiler."""
+        desk = self._here.desks[-1]
+        desk.inbox.view(self._like.dtype)[:] = point
         status = self._serve()
-        values[:] = self._outbox
+        values[:] = desk.outbox
         return status
 
     def _serve(self) -> int:
         """Read the point, call f, leave its numbers: what compiled code calls back."""
+        desk = self._here.desks[-1]
         try:
-            point = self._inbox.copy().view(self._dtype).reshape(self._shape)
+            point = desk.inbox.copy().view(self._like.dtype).reshape(self._like.shape)
             before = point.tobytes()
-            value = self._value(point)
+            value = self._value(point, desk.args)
             if point.tobytes() != before:
                 return MUTATED
             array = np.asarray(value)
             numbers = as_reals(array.astype(complex) if self._complex else array)
             if numbers.size != self._m:
                 return LENGTH
-            self._outbox[:] = numbers
+            desk.outbox[:] = numbers
         except BaseException as error:  # KeyboardInterrupt too: it comes out where fastfd was called
-            self._exception = error
+            self._here.exception = error
             return RAISED
         return OK
 
-    def _value(self, point: NDArray[Any]) -> Any:
+    def _value(self, point: NDArray[Any], args: tuple) -> Any:
         own = point if point.ndim else point[()]
         if self._function.out_size is None:
-            return self._function.f(own, *self._args)
+            return self._function.f(own, *args)
         out = np.empty(self._function.out_size)
-        self._function.f(own, out, *self._args)
+        self._function.f(own, out, *args)
         return out
 
     def take_exception(self) -> BaseException | None:
-        error, self._exception = self._exception, None
-        return error
+        return self._here.__dict__.pop("exception", None)
 
 
 @lru_cache(maxsize=64)

@@ -33,7 +33,7 @@ class Info:
     step : ndarray
         The step of each column (the shortest one that counts for the least certain entry), in units of x.
     nfev : int
-        Evaluations of f.
+        Evaluations of f by this differentiation (the first call for a new shape makes one more, to learn the layout).
     status : ndarray of int
         The verdict on each column: 0 converged, 1 rounding limited, 2 noisy, 3 not smooth, 4 left the domain,
         5 scale not found.
@@ -41,6 +41,13 @@ class Info:
         Whether every column is converged or limited by rounding alone.
     message : str
         One sentence for the worst column.
+
+    Examples
+    --------
+    >>> import fastfd
+    >>> _, info = fastfd.derivative(abs, 0.0, full_output=True)
+    >>> info.success, info.message
+    (False, 'f does not look smooth here: a kink, a jump or an infinite slope')
     """
 
     error: NDArray[np.float64]

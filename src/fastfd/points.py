@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastfd.columns import Columns, FixedJob, SearchJob
 from fastfd.function import Function
-from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, extrapolate_points, workspace
+from fastfd.kernels.extrapolate import extrapolate_points, workspace
 from fastfd.kernels.imaginary import TINY, imaginary_points
 from fastfd.kernels.native import NumbaError
 from fastfd.kernels.pointwise import BLOCK, pointwise
@@ -30,11 +30,10 @@ CHECKED_POINTS = 4
 class FixedPoints(FixedJob):
     """Fixed stencils at many points."""
 
-    kernel = sweep_points
-
     def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
         super().__init__(function, plan, x, args)
-        self.kernel, self._inlined = sweep_points, None
+        self.kernel, self._inlined, self.centred = sweep_points, None, False
+        self._calls = np.array([len(s.nodes[0]) for s in plan.stencils])
         self._workspace = lambda n, m: (np.empty(1 + m),)
 
     def rows(self, x: Array, args: tuple) -> Array:
@@ -48,11 +47,9 @@ class FixedPoints(FixedJob):
         steps, y0 = self.place(x), np.empty((x.size, self.m))
         rows = self._sweep_points(x, args, steps)
         finer = self._sweep_points(x, args, steps * [0.5, 1.0])
-        identity = np.array([[1.0, 1.0, 0.0, 0.0, 0.0, 1.0]])
+        identity = np.array([[1.0, 1.0, 0.0, 0.0, 0.0, 1.0]])  # the stencil that is f itself
         self._sweep_with(x, args, np.column_stack([np.ones(x.size), np.zeros(x.size)]), identity, 0, y0)
-        sizes = self.table[steps[:, 1].astype(int), 0].astype(int)
-        status = np.where(np.isfinite(rows).all(axis=1), CONVERGED, DOMAIN)
-        return Columns(rows, self.error(rows, finer, y0, steps), steps[:, 0], x.size + 2 * int(sizes.sum()), status)
+        return self.judged(rows, finer, y0, steps)
 
     def _sweep_points(self, x: Array, args: tuple, steps: Array) -> Array:
         return self._sweep_with(x, args, steps, self.table, self.plan.order, np.empty((x.size, self.m)))

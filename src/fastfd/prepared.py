@@ -91,11 +91,11 @@ def assemble(rows: Array, job: Job) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=64)
-def _prepared(cls: type[Prepared], f: Callable, keywords: tuple) -> Prepared:
+def _prepared(cls: Any, f: Callable, keywords: tuple) -> Prepared:
     return cls(f, **dict(keywords))
 
 
-def first_call(cls: type[Prepared], f: Callable, keywords: dict[str, Any]) -> Any:
+def first_call(cls: Any, f: Callable, keywords: dict[str, Any]) -> Any:
     """The prepared object behind an operator called by name: the same one for the same function and keywords."""
     given = {k: v for k, v in keywords.items() if v is not None}
     try:

@@ -33,9 +33,9 @@ class Changed(Exception):
 
 
 def as_point(x: Any, name: str = "x") -> Array:
-    """A copy of the point as contiguous doubles: the caller's x is never handed on."""
-    if type(x) is np.ndarray and x.dtype.char == "d":
-        return np.array(x, dtype=float, order="C")
+    """The point as contiguous doubles: the caller's own array where it is just that, for kernels only read it."""
+    if type(x) is np.ndarray and x.dtype.char == "d" and x.flags.carray and x.dtype.isnative:
+        return x
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":
         msg = f"{name} must be real numbers, got {type(x).__name__} of dtype {array.dtype}"
@@ -180,7 +180,7 @@ class Job:
 
         `begin` goes to kernels that can begin by themselves: with f(x) and the steps.
         """
-        spaces = self._idle.pop() if self._idle else self._new_spaces(x.size)
+        spaces = self._spaces(x.size)
         if self._kernel is None:
             self._kernel = self.callee.address_of(self.kernel, (*rest, *spaces[0], *begin, 0, count))
         callee, stop = self.callee, start + count
@@ -231,8 +231,12 @@ class Job:
         self._cost = (perf_counter() - start) / max(1, hi - lo)
         return code
 
-    def _new_spaces(self, n: int) -> list[tuple]:
+    def _spaces(self, n: int) -> list[tuple]:
         """Workspaces, one a thread; kept for the next call, and made anew where another call has them now."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
         spaces = [self._workspace(n, self.m)]
         self._keep = sum(s.nbytes for s in spaces[0]) <= KEEP
         return spaces

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from math import factorial, lcm
-from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +53,7 @@ class Stencil:
     (['1/12', '-2/3', '2/3', '-1/12'], 4)
     """
 
-    offsets: tuple[Real, ...]
+    offsets: tuple[float | Fraction, ...]
     order: int = 1
     _exact: tuple[Fraction, ...] = field(init=False, repr=False, compare=False)
 
@@ -88,9 +87,13 @@ class Stencil:
 
     @cached_property
     def nodes(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-        """Offsets, whole-numbered weights and the factor that makes them the weights; zero weights left out."""
+        """Offsets, whole-numbered weights and the factor that makes them the weights; zero weights left out.
+
+        A node of weight 1, if there is one, comes first: an f that writes in place writes it where it belongs.
+        """
         used = [(o, w) for o, w in zip(self._exact, self.weights, strict=True) if w]
         denominator = lcm(*(w.denominator for _, w in used))
+        used.sort(key=lambda node: node[1] * denominator != 1)
         whole = np.array([float(w * denominator) for _, w in used])
         return np.array([float(o) for o, _ in used]), whole, float(Fraction(1, denominator))
 
@@ -102,7 +105,7 @@ def _checked_order(order: int) -> int:
     return int(order)
 
 
-def _checked_offsets(offsets: Sequence[Real], order: int) -> tuple[Fraction, ...]:
+def _checked_offsets(offsets: Sequence[float | Fraction], order: int) -> tuple[Fraction, ...]:
     try:
         exact = tuple(Fraction(o) if not isinstance(o, np.generic) else Fraction(o.item()) for o in offsets)
     except (TypeError, ValueError, OverflowError) as error:

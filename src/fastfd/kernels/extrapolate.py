@@ -14,6 +14,7 @@ from fastfd.kernels.native import (
     MUTATED,
     NONFINITE,
     OK,
+    ONLY,
     assign,
     borrow,
     carrier,
@@ -21,7 +22,6 @@ from fastfd.kernels.native import (
     fill,
     helper,
     kernel,
-    nonfinite,
 )
 from fastfd.kernels.sweep import evaluate_at, failed, restore, shift, unchanged
 from fastfd.kernels.tableau import (
@@ -59,7 +59,11 @@ __all__ = [
 LEVELS, MOST_CALLS = 32, 70
 #: Not an integer and not dyadic: a periodic f aliases coherently on such steps and looks converged.
 RATIO = 3.7
+#: Outputs compared at a time: most do not respond to a column.
+BLOCK = 32
 MOST_UPS = 6
+#: Noise this many times the rounding of f is called by its name.
+NOISE_SHOWS = 1e3
 #: Once the first entry is known, others ask for more levels only if they are known this many times worse than wanted,
 #: and the column has had fewer evaluations than this.
 PATIENCE, MOST_SHARED_CALLS = 1e3, 24
@@ -90,12 +94,10 @@ def workspace(n: int, m: int, order: int) -> tuple:
 def look(f, x, point, scratch, coords, speeds, h, row):
     """f(x + hv) into `row`."""
     shift(point, x, coords, speeds, h)
-    status = evaluate(f, point, row, scratch, 1.0, 1.0, True)
-    if status != OK:
+    status = evaluate(f, point, row, scratch, 1.0, 1.0, ONLY)
+    if status != OK and status != NONFINITE:
         return status
-    if not restore(point, x, coords, speeds, h):
-        return MUTATED
-    return NONFINITE if nonfinite(row) else OK
+    return status if restore(point, x, coords, speeds, h) else MUTATED
 
 
 @carrier
@@ -117,18 +119,25 @@ def _pair(f, x, point, scratch, coords, speeds, h, reach, tab, count):
 
 
 @helper
+def _enlist(a, b, start, stop, count, members):
+    for i in range(start, stop):
+        if a[i] != b[i] and not members[1, i]:
+            members[0, count[ENTRY]], members[1, i] = i, 1
+            count[ENTRY] += 1
+
+
+@helper
 def _notice(row, y0, count, members):
     """Enlist the output entries that respond for the first time; bit patterns, in blocks that vectorise."""
     a, b = row.view(np.int64), y0.view(np.int64)
-    for start in range(0, a.size, 16):
-        stop, differ = min(start + 16, a.size), 0
-        for i in range(start, stop):
-            differ |= a[i] ^ b[i]
+    whole = a.size - a.size % BLOCK
+    for start in range(0, whole, BLOCK):
+        differ = 0
+        for k in range(BLOCK):
+            differ |= a[start + k] ^ b[start + k]
         if differ:
-            for i in range(start, stop):
-                if a[i] != b[i] and not members[1, i]:
-                    members[0, count[ENTRY]], members[1, i] = i, 1
-                    count[ENTRY] += 1
+            _enlist(a, b, start, start + BLOCK, count, members)
+    _enlist(a, b, whole, a.size, count, members)
 
 
 @helper
@@ -297,12 +306,16 @@ def _decide(tab, steps, count, members, y0, a, order, rtol):
 
 
 @helper
-def _worst(tab, count, rtol):
-    """The entry that is known least well against its own size, or -1 where all are known well enough."""
+def _worst(tab, count, rtol, hopeful):
+    """The entry that is known least well against its own size, or -1 where all are known well enough. With
+    `hopeful`, only among those that noise does not limit: for the others the first lead has done what can be done."""
     worst, doubt = -1, rtol
     for a in range(count[ENTRY]):
-        share = tab[BEST, TOTAL, a] / abs(tab[BEST, VALUE, a]) if tab[BEST, VALUE, a] != 0.0 else np.inf
-        if not share <= doubt and tab[BEST, TOTAL, a] > 0.0:
+        total, noise = tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]
+        if hopeful and total < np.inf and noise > 0.5 * total:
+            continue
+        share = total / abs(tab[BEST, VALUE, a]) if tab[BEST, VALUE, a] != 0.0 else np.inf
+        if not share <= doubt and total > 0.0:
             worst, doubt = a, share
     return worst
 
@@ -312,7 +325,7 @@ def _next_step(tab, steps, count, members, y0, lead, order, rtol):
     """The step that the lead asks for, and the lead. It passes from an entry that can gain no more to the one that
     is known least, while there is one worth the evaluations. Step 0: all are done."""
     if lead < 0:
-        lead = _worst(tab, count, rtol)
+        lead = _worst(tab, count, rtol, False)
         if lead < 0:
             return 0.0, lead
     elif tab[BEST, TOTAL, lead] <= rtol * abs(tab[BEST, VALUE, lead]):
@@ -323,7 +336,7 @@ def _next_step(tab, steps, count, members, y0, lead, order, rtol):
 
 @helper
 def _hand_over(tab, steps, count, members, y0, lead, order, rtol):
-    a = _worst(tab, count, PATIENCE * rtol)
+    a = _worst(tab, count, PATIENCE * rtol, True)
     if a < 0 or a == lead or count[CALLS] > MOST_SHARED_CALLS:
         return 0.0, lead
     count[FALLS], count[UPS], count[LAST], steps[CONTROL, PREVIOUS] = 0, 0, DOWN, np.inf
@@ -429,13 +442,23 @@ def error_bar(tab, a):
 
 @helper
 def _report(tab, steps, count, members, y0, order, scale, out, error):
-    """Hand out what is better known than before; an entry that never moved has derivative 0, within rounding."""
-    h = steps[H, 0] if count[LEVEL] else 0.0
-    per = 4 * U / h**order if h > 0.0 else np.inf
-    better = False
+    """Hand out a column; an output that never moved has derivative 0, within what rounding can hide."""
+    if count[LEVEL] == 0:
+        fill(out, np.nan)
+        fill(error, np.inf)
+        return
+    hidden = 4 * U / steps[H, 0] ** order
     for i in range(out.size):
-        if not members[1, i] and not error[i] <= per * abs(y0[i]):
-            out[i], error[i] = (0.0, per * abs(y0[i])) if h > 0.0 else (np.nan, np.inf)
+        out[i], error[i] = 0.0, hidden * abs(y0[i])
+    for a in range(count[ENTRY]):
+        i = members[0, a]
+        out[i], error[i] = scale * tab[BEST, VALUE, a], scale * error_bar(tab, a)
+
+
+@helper
+def _improve(tab, count, members, scale, out, error):
+    """Hand out the entries that are better known from one side; whether there are any."""
+    better = False
     for a in range(count[ENTRY]):
         i, e = members[0, a], scale * error_bar(tab, a)
         if e < error[i] or np.isnan(out[i]):
@@ -454,7 +477,7 @@ def _kinked(tab, steps, count, members, y0, a):
 
 
 @helper
-def _verdict(tab, steps, count, members, y0, a, rtol, central):
+def _verdict(tab, steps, count, members, y0, a, order, rtol, central):
     """What to think of one entry."""
     size, total, noise = abs(tab[BEST, VALUE, a]), tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a]
     if total <= max(rtol, 1e-12) * size:
@@ -465,18 +488,18 @@ def _verdict(tab, steps, count, members, y0, a, rtol, central):
     kinked = central and _kinked(tab, steps, count, members, y0, a)
     if total > 1e-6 * size and (kinked or tab[BEST, SLOW, a]):
         return NONSMOOTH
-    if empirical > max(0.25 * total, 4 * noise) and empirical * steps[H, bottom] > 1e3 * U * tab[BEST, SIZE, a]:
+    if empirical > max(0.25 * total, 4 * noise) and empirical * steps[H, bottom] ** order > NOISE_SHOWS * U * tab[BEST, SIZE, a]:
         return NOISY
     return ROUNDED if 4 * (noise + empirical) > total or total <= 1e-6 * size else SCALELESS
 
 
 @helper
-def _judge(tab, steps, count, members, y0, rtol, side, note):
+def _judge(tab, steps, count, members, y0, order, rtol, side, note):
     """The worst verdict of a column, and the block that gave the least certain entry: its shortest and longest step."""
     worst, status = -1.0, CONVERGED if count[LEVEL] else DOMAIN
     note[0] = note[3] = steps[H, 0] if count[LEVEL] else np.nan
     for a in range(count[ENTRY]):
-        status = max(status, _verdict(tab, steps, count, members, y0, a, rtol, side == 0))
+        status = max(status, _verdict(tab, steps, count, members, y0, a, order, rtol, side == 0))
         doubt = tab[BEST, TOTAL, a] / (abs(tab[BEST, VALUE, a]) + 1e-300)
         if worst < doubt < np.inf:
             worst, note[0] = doubt, steps[H, int(tab[BEST, BOTTOM, a])]
@@ -505,21 +528,23 @@ def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size,
             error, note):  # fmt: skip
     """One column: central differences, and one-sided ones where they cannot have both sides."""
     _reset(steps, count, members)
-    fill(out, np.nan)
-    fill(error, np.inf)
     scale = _factorial(order)
     status = _central(
         f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members
     )
     if status == OK:
         _report(tab, steps, count, members, y0, order, scale if order % 2 else 0.5 * scale, out, error)
-        _judge(tab, steps, count, members, y0, rtol, 0, note)
+        _judge(tab, steps, count, members, y0, order, rtol, 0, note)
     if status == OK and steps[CONTROL, BAD] < np.inf and _poor(out, error):
+        blank = count[LEVEL] == 0
         status = _one_sided(
             f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members
         )
-        if status == OK and _report(tab, steps, count, members, y0, order, scale, out, error):
-            _judge(tab, steps, count, members, y0, rtol, -count[SIDE], note)
+        if status == OK and blank:
+            _report(tab, steps, count, members, y0, order, scale, out, error)
+            _judge(tab, steps, count, members, y0, order, rtol, -count[SIDE], note)
+        elif status == OK and _improve(tab, count, members, scale, out, error):
+            _judge(tab, steps, count, members, y0, order, rtol, -count[SIDE], note)
     note[1] = count[CALLS]
     return status
 
@@ -540,7 +565,7 @@ def extrapolate(f, x, given, lower, upper, rtol, order, groups, speeds, out, err
     evaluations, the verdict, the longest step that counts, the side (0: both).
 
     `reach` holds the first step of each group and the room below and above it; it and f(x), in `y0`, are found here
-    where `begin` says so.
+    where `begin` says so. An `error` without rows is not wanted (and a fresh one costs more than the table).
     """
     x, y0, out, error, notes, work = borrow(x), borrow(y0), borrow(out), borrow(error), borrow(notes), borrow(work)
     tab, steps, count, members = borrow(tab), borrow(steps), borrow(count), borrow(members)
@@ -558,7 +583,7 @@ def extrapolate(f, x, given, lower, upper, rtol, order, groups, speeds, out, err
         v = speeds[groups[g] - groups[0] : groups[g + 1] - groups[0]]
         status = column(
             f, x, point, scratch, y0, coords, v, reach[g], rtol, order, argument_size(x, coords, v), tab, steps,
-            count, members, out[g], error[g], notes[g],
+            count, members, out[g], error[g] if error.shape[0] else scratch, notes[g],
         )  # fmt: skip
         if status != OK:
             return failed(status, g)

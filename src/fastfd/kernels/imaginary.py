@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastfd.kernels.native import OK, assign, evaluate, kernel
+from fastfd.kernels.native import NONFINITE, OK, ONLY, assign, evaluate, kernel
 from fastfd.kernels.sweep import failed
 
 __all__ = ["TINY", "imaginary", "imaginary_points"]
@@ -18,8 +18,8 @@ def imaginary(f, x, out, work, values, scratch, lo, hi):
     for j in range(lo, hi):
         h = TINY * abs(x[j]) if x[j] != 0.0 else TINIEST
         work[j] = complex(x[j].real, h)
-        status = evaluate(f, work, values, scratch, 1.0, 1.0, True)
-        if status != OK:
+        status = evaluate(f, work, values, scratch, 1.0, 1.0, ONLY)
+        if status != OK and status != NONFINITE:
             return failed(status, j)
         work[j] = x[j]
         for i in range(out.shape[1]):
@@ -33,8 +33,8 @@ def imaginary_points(f, x, out, work, values, scratch, lo, hi):
     for i in range(lo, hi):
         h = TINY * abs(x[i]) if x[i] != 0.0 else TINIEST
         work[0] = complex(x[i].real, h)
-        status = evaluate(f, work, values, scratch, 1.0, 1.0, True)
-        if status != OK:
+        status = evaluate(f, work, values, scratch, 1.0, 1.0, ONLY)
+        if status != OK and status != NONFINITE:
             return failed(status, i)
         for k in range(out.shape[1]):
             out[i, k] = values[2 * k + 1] / h

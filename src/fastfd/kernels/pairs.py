@@ -10,9 +10,13 @@ import numpy as np
 
 from fastfd.kernels.extrapolate import CALLS, ENTRY, argument_size, column, error_bar, look
 from fastfd.kernels.native import (
+    FIRST,
+    LAST,
+    MIDDLE,
     MUTATED,
     NONFINITE,
     OK,
+    ONLY,
     assign,
     borrow,
     carrier,
@@ -20,7 +24,6 @@ from fastfd.kernels.native import (
     fill,
     helper,
     kernel,
-    nonfinite,
 )
 from fastfd.kernels.sweep import failed, shift, unchanged
 from fastfd.kernels.tableau import BEST, BOTTOM, COMPANION, NOISE, PRIMARY, TOTAL, VALUE, H, T, U, clear, extend
@@ -51,13 +54,13 @@ def _put_back(point, x, coords):
 
 
 @carrier
-def _corner(f, x, point, scratch, groups, speeds, i, s, j, t, row, weight, factor, first):
+def _corner(f, x, point, scratch, groups, speeds, i, s, j, t, row, weight, factor, part):
     """f(x + s·vᵢ + t·vⱼ), gathered into `row`."""
     ci, vi = _coords(groups, speeds, i)
     cj, vj = _coords(groups, speeds, j)
     shift(point, x, ci, vi, s)
     _shift_more(point, cj, vj, t)
-    status = evaluate(f, point, row, scratch, weight, factor, first)
+    status = evaluate(f, point, row, scratch, weight, factor, part)
     _put_back(point, x, ci)
     _put_back(point, x, cj)
     return status
@@ -72,16 +75,16 @@ def _product(f, x, point, scratch, groups, speeds, i, j, steps, table, out):
     a, b = table[int(steps[i, 1])], table[int(steps[j, 1])]
     width, na, nb = (a.size - 4) // 2, int(a[0]), int(b[0])
     scale = a[1] * b[1] / (steps[i, 0] * steps[j, 0])
+    status = OK
     for p in range(na):
         for q in range(nb):
             weight, last = a[4 + width + p] * b[4 + width + q], p == na - 1 and q == nb - 1
             s, t = a[4 + p] * steps[i, 0], b[4 + q] * steps[j, 0]
-            status = _corner(
-                f, x, point, scratch, groups, speeds, i, s, j, t, out, weight, scale if last else 1.0, p + q == 0
-            )
-            if status != OK:
+            part = LAST if last else FIRST if p + q == 0 else MIDDLE
+            status = _corner(f, x, point, scratch, groups, speeds, i, s, j, t, out, weight, scale, part)
+            if status != OK and status != NONFINITE:
                 return status
-    return NONFINITE if nonfinite(out) else OK
+    return status
 
 
 @kernel
@@ -170,7 +173,7 @@ def _mixed_level(f, x, point, scratch, y0, groups, speeds, i, j, notes, axis, le
     for sign in range(2 if central else 1):
         t = 1.0 - 2.0 * sign
         status = _corner(
-            f, x, point, scratch, groups, speeds, i, a * t * hi, j, b * t * hj, corners[sign], 1.0, 1.0, True
+            f, x, point, scratch, groups, speeds, i, a * t * hi, j, b * t * hj, corners[sign], 1.0, 1.0, ONLY
         )
         if status != OK:
             return status

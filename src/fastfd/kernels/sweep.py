@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastfd.kernels.native import (
-    ASTRAY, MISPLACED, MUTATED, NONFINITE, OK, assign, borrow, carrier, evaluate, helper, kernel, nonfinite,
+    ASTRAY, FIRST, LAST, MIDDLE, MISPLACED, MUTATED, NONFINITE, OK, ONLY, assign, borrow, carrier, evaluate, helper,
+    kernel, nonfinite,
 )  # fmt: skip
 from fastfd.steps import place
 
@@ -49,12 +50,10 @@ def failed(status, where):
 def evaluate_at(f, x, point, scratch, y):
     """f(x) into `y`: every derivative starts here, and bad input ends here."""
     assign(point, x)
-    status = evaluate(f, point, y, scratch, 1.0, 1.0, True)
-    if status != OK:
-        return status
-    if not unchanged(point, x):
-        return MUTATED
-    return ASTRAY if nonfinite(y) else OK
+    status = evaluate(f, point, y, scratch, 1.0, 1.0, ONLY)
+    if status == NONFINITE:
+        return ASTRAY
+    return status if status != OK or unchanged(point, x) else MUTATED
 
 
 @kernel
@@ -67,19 +66,29 @@ def at(f, x, y, work):
 def _weigh(f, point, x, y0, coords, speeds, h, row, scale, out, scratch):
     """Σ wᵢ f(x + oᵢhv) · scale into `out`; f(x) is taken from `y0` where that is at hand."""
     size, width = int(row[0]), (row.size - 4) // 2
+    status = OK
     for i in range(size):
-        t, weight, factor = row[4 + i] * h, row[4 + width + i], scale if i == size - 1 else 1.0
+        t, weight = row[4 + i] * h, row[4 + width + i]
+        part = ONLY if size == 1 else LAST if i == size - 1 else FIRST if i == 0 else MIDDLE
         if t == 0.0 and y0.size:
-            for k in range(out.size):
-                out[k] = weight * y0[k] if i == 0 else (out[k] + weight * y0[k]) * factor
+            status = _gather_centre(y0, out, weight, scale, part)
             continue
         shift(point, x, coords, speeds, t)
-        status = evaluate(f, point, out, scratch, weight, factor, i == 0)
-        if status != OK:
+        status = evaluate(f, point, out, scratch, weight, scale, part)
+        if status != OK and status != NONFINITE:
             return status
         if not restore(point, x, coords, speeds, t):
             return MUTATED
-    return NONFINITE if nonfinite(out) else OK
+    return status
+
+
+@helper
+def _gather_centre(y0, out, weight, factor, part):
+    """f(x), which is known already, into the weighted sum."""
+    for k in range(out.size):
+        total = weight * y0[k] if part == FIRST else out[k] + weight * y0[k]
+        out[k] = total * factor if part == LAST else total
+    return NONFINITE if part == LAST and nonfinite(out) else OK
 
 
 @helper
@@ -105,7 +114,8 @@ def sweep(f, x, given, relative, roundoff, lower, upper, table, order, groups, s
     are rows (h, row of the table), placed here where `begin` says so. A result that is not finite is kept and
     reported; other failures end the sweep.
     """
-    x, out, work, table = borrow(x), borrow(out), borrow(work), borrow(table)
+    x, out, work, table, steps = borrow(x), borrow(out), borrow(work), borrow(table), borrow(steps)
+    y0, groups, speeds = borrow(y0), borrow(groups), borrow(speeds)
     point, scratch = work[: x.size], work[x.size :]
     if begin:
         status = _begin(f, x, given, relative, roundoff, lower, upper, table, y0, steps, point, scratch)
@@ -128,6 +138,7 @@ def sweep(f, x, given, relative, roundoff, lower, upper, table, order, groups, s
 @kernel
 def sweep_points(f, x, steps, table, order, out, work, lo, hi):
     """The same for a function of one number at many points, lo..hi of them."""
+    x, out, work, table, steps = borrow(x), borrow(out), borrow(work), borrow(table), borrow(steps)
     coords, speeds, point, scratch = np.zeros(1, np.int64), np.ones(1), work[:1], work[1:]
     nothing = work[:0]
     code = OK

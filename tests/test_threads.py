@@ -1,0 +1,233 @@
+"""Threads, processes, forks: the same bits whoever computes, and nobody dies."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from numba import njit
+
+import fastfd
+
+METHODS = ("adaptive", "forward", "central", "complex")
+
+
+@njit
+def coupled(x):
+    """Slow enough, at 60 columns, that threads pay."""
+    y = np.empty_like(x)
+    for i in range(x.size):
+        total = 0.0 * x[0]
+        for j in range(x.size):
+            total += np.sin(x[j] * (1 + i)) / (1 + j)
+        y[i] = total
+    return y
+
+
+X = np.linspace(-1.0, 2.0, 60)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_parallel_gives_the_same_bits(method):
+    results = [
+        fastfd.jacobian(coupled, X, method=method, parallel=parallel, full_output=True)
+        for parallel in (False, True, None, True)
+    ]
+    (first, info), *others = results
+    for J, more in others:
+        assert np.array_equal(J, first) and np.array_equal(more.error, info.error)
+        assert np.array_equal(more.step, info.step) and more.nfev == info.nfev
+
+
+def switching(interval):
+    """Let Python threads take turns often: races show."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(interval)
+    return before
+
+
+def in_threads(call, inputs, expected):
+    before = switching(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(call, inputs))
+    finally:
+        switching(before)
+    for value, truth in zip(found, expected, strict=True):
+        assert np.array_equal(value, truth)
+
+
+@njit
+def small(x, a):
+    return np.array([a * x[0] * x[1], np.sin(x[0]), x[1] ** 3])
+
+
+@pytest.mark.parametrize("method", METHODS[:3])
+@pytest.mark.parametrize("world", ["njit", "python"])
+def test_one_prepared_object_in_eight_threads(world, method):
+    J = fastfd.Jacobian(small if world == "njit" else small.py_func, method=method)
+    inputs = [np.array([0.1 * i, 1.0 + i]) for i in range(64)]
+    in_threads(lambda x: J(x, float(x[1])), inputs * 4, [J(x, float(x[1])) for x in inputs] * 4)
+
+
+def test_one_prepared_object_in_eight_threads_with_lengths_that_change():
+    J = fastfd.Jacobian(repeated)
+    inputs = [(np.array([1.0 + i]), 1 + i % 3) for i in range(48)]
+    in_threads(lambda given: J(*given), inputs * 4, [J(*given) for given in inputs] * 4)
+
+
+@njit
+def repeated(x, m):
+    return np.ones(m) * x[0]
+
+
+def test_prepared_objects_in_threads_while_their_columns_are_shared():
+    J = fastfd.Jacobian(coupled, parallel=True)
+    inputs = [X + 0.01 * i for i in range(8)]
+    in_threads(J, inputs * 2, [J(x) for x in inputs] * 2)
+
+
+def test_a_derivative_inside_a_differentiated_function():
+    """The same callable, differentiated twice in one another."""
+
+    def inner(x):
+        return x[0] ** 3 * x[1]
+
+    def slope(x):
+        return fastfd.gradient(inner, x, method="central")[0]
+
+    found = fastfd.gradient(slope, [2.0, 3.0], method="central", step=1e-3)
+    assert np.allclose(found, [36.0, 12.0], rtol=1e-4)
+
+
+def test_a_callable_that_differentiates_itself():
+    def power(x, k):
+        return x[0] ** 4 if k == 0 else float(fastfd.gradient(power, x, (k - 1,), method="central", step=1e-3)[0])
+
+    assert abs(fastfd.gradient(power, [1.0], (1,), method="central", step=1e-3)[0] - 12.0) < 1e-3
+
+
+# --- children -------------------------------------------------------------------------------------------------------
+
+DIGEST = """
+import hashlib, numpy as np, fastfd
+from test_threads import coupled, X
+digest = hashlib.sha256()
+for method in ("adaptive", "central"):
+    for parallel in (False, True, None):
+        J, info = fastfd.jacobian(coupled, X, method=method, parallel=parallel, full_output=True)
+        digest.update(J.tobytes() + info.error.tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_the_number_of_threads_changes_no_bit(child):
+    assert len({child(DIGEST, NUMBA_NUM_THREADS=n) for n in ("1", "2", "4")}) == 1
+
+
+FORK = """
+import os, signal, numpy as np, fastfd
+from test_threads import coupled, X, small
+J = fastfd.Jacobian(coupled, parallel=True)
+truth = J(X)
+Python = fastfd.Jacobian(coupled.py_func)
+P = Python(X[:4])
+pid = os.fork()
+if pid == 0:
+    signal.alarm(60)
+    ok = np.array_equal(J(X), truth) and np.array_equal(fastfd.jacobian(coupled, X, parallel=True), truth)
+    ok = ok and np.array_equal(Python(X[:4]), P)
+    ok = ok and np.allclose(fastfd.jacobian(small, [1.0, 2.0], (3.0,))[0], [6.0, 3.0])
+    os._exit(0 if ok else 3)
+assert os.waitpid(pid, 0)[1] == 0
+assert np.array_equal(J(X), truth)
+print("ok")
+"""
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork here")
+def test_a_forked_child_computes(child):
+    assert child(FORK.replace("import os", "import warnings; warnings.simplefilter('ignore')\nimport os")) == "ok\n"
+
+
+POOL = """
+import multiprocessing, numpy as np, fastfd
+from test_threads import coupled, X
+def task(i):
+    return fastfd.jacobian(coupled, X + i, parallel=True)
+if __name__ == "__main__":
+    import warnings; warnings.simplefilter("ignore")
+    fastfd.jacobian(coupled, X, parallel=True)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        found = pool.map_async(task, range(4)).get(timeout=60)
+    assert all(np.array_equal(J, task(i)) for i, J in enumerate(found))
+    print("ok")
+"""
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork here")
+def test_a_pool_of_forked_children(child):
+    assert child(POOL) == "ok\n"
+
+
+def test_an_interrupt_reaches_the_caller(child):
+    """A signal during a long search with a Python callable ends it."""
+    out = child("""
+import os, signal, time, fastfd
+def slow(x):
+    if x[3] != 1.0:
+        os.kill(os.getpid(), signal.SIGINT)
+    return x * x
+try:
+    fastfd.jacobian(slow, [1.0] * 6)
+except KeyboardInterrupt:
+    print("interrupted")
+""")
+    assert out == "interrupted\n"
+
+
+def test_an_exception_under_threads_leaves_the_process_alive(child):
+    out = child("""
+import numpy as np, fastfd
+from numba import njit
+@njit
+def f(x):
+    total = 0.0
+    for i in range(20000):
+        total += np.sin(x[i % x.size])
+    if x[17] != 1.0:
+        raise ValueError("column 17")
+    return total * x
+for parallel in (True, None, True):
+    try:
+        fastfd.jacobian(f, np.ones(40), parallel=parallel)
+    except ValueError as error:
+        print(error, "coordinate 17" in error.__notes__[0])
+""")
+    assert out == "column 17 True\n" * 3
+
+
+def test_a_warm_cache_compiles_no_kernel(child, tmp_path):
+    script = """
+import time, numpy as np, fastfd
+from numba import njit
+@njit
+def f(x):
+    return x * x
+start = time.perf_counter()
+fastfd.jacobian(f, np.ones(3))
+print(time.perf_counter() - start)
+"""
+    cold, warm = (float(child(script, NUMBA_CACHE_DIR=str(tmp_path))) for _ in range(2))
+    assert warm < 0.5 * cold
+
+
+def test_without_compiler_the_text_runs(child):
+    """NUMBA_DISABLE_JIT=1: the same kernels as plain Python."""
+    script = """
+import numpy as np, fastfd
+from scenarios import polar
+J, info = fastfd.jacobian(getattr(polar, "py_func", polar), [2.0, 0.5], full_output=True)
+print(J.tobytes().hex(), info.nfev)
+"""
+    assert child(script) == child(script, NUMBA_DISABLE_JIT="1")
