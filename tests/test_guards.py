@@ -195,7 +195,7 @@ def text(x):
 
 @both(says_nothing)
 def test_f_returns_nothing(f):
-    with pytest.raises(TypeError, match="f must return numbers, got None; .* give out_size="):
+    with pytest.raises(TypeError, match=r"f must return numbers, got None; .* give out_size="):
         fastfd.jacobian(f, X2)
 
 

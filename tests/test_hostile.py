@@ -46,8 +46,9 @@ def refuses(x):
     (refuses, Refused, "not with me"),
 ], ids=["njit", "python", "own class"])  # fmt: skip
 def test_the_users_exception_comes_out_with_a_note(f, kind, text, method, parallel):
-    with pytest.raises(kind, match=f"^{text}$") as caught:
+    with pytest.raises(kind, match=text) as caught:
         fastfd.jacobian(f, X, method=method, parallel=parallel)
+    assert str(caught.value) == text
     (note,) = caught.value.__notes__
     assert re.search(r"with respect to coordinate 2, at x = array\(\[ 0.5 .*-1.25.*3. .*\]\)", note)
 
@@ -309,7 +310,8 @@ def test_single_precision_that_does_not_show():
     """Doubles outside, single within: only the search can notice."""
     J, info = fastfd.jacobian(single_within, X, full_output=True)
     error = np.abs(J - np.diag(np.cos(X)))
-    assert error.max() < 1e-5 and (error <= info.error).all()
+    assert (error <= info.error).all()
+    assert error.max() < SINGLE_LIMITS["central"]  # no worse than a step that is chosen for single precision
 
 
 @pytest.mark.parametrize("method", SINGLE_LIMITS)
@@ -543,20 +545,6 @@ def test_new_shapes_of_results_with_as_many_entries(world):
     J = fastfd.Jacobian(in_world(grid, world))
     for shape in ((2, 6), (3, 4), (6, 2)):
         assert J([1.0], *shape).shape == (*shape, 1)
-
-
-@njit
-def inner(t):
-    return t * t
-
-
-@njit
-def outer(x, g):
-    return g(x[0]) + x[1]
-
-
-def test_a_function_among_the_arguments():
-    assert np.allclose(fastfd.jacobian(outer, [3.0, 1.0], (inner,)), [6.0, 1.0], rtol=1e-12)
 
 
 def test_values_of_arguments_do_not_compile_again():

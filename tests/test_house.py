@@ -198,11 +198,15 @@ def test_keywords_mean_the_same_everywhere():
         if inspect.isfunction(value):
             for parameter in inspect.signature(value).parameters.values():
                 if parameter.kind is parameter.KEYWORD_ONLY:
-                    assert defaults.setdefault(parameter.name, parameter.default) == parameter.default, (name, parameter)
+                    first = defaults.setdefault(parameter.name, parameter.default)
+                    assert first == parameter.default, f"{parameter} of {name}"
     assert {"method", "accuracy", "step", "rtol", "bounds", "full_output"} <= set(defaults)
 
 
 def test_import_costs_what_numba_costs(child):
     """No kernel is bound, no optional dependency imported."""
-    script = "import sys, fastfd; print(*(m for m in ('scipy.optimize', 'sklearn', 'matplotlib', 'torch', 'jax') if m in sys.modules))"
+    script = """
+import sys, fastfd
+print(*(m for m in ("scipy.optimize", "sklearn", "matplotlib", "torch", "jax") if m in sys.modules))
+"""
     assert child(script) == "\n"

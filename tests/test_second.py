@@ -124,6 +124,14 @@ def test_the_error_bar_covers():
     assert np.mean(covered) >= 0.97
 
 
+def test_success_is_not_claimed_for_uncertain_entries():
+    rng = np.random.default_rng(7)
+    for _ in range(100):
+        x, a = rng.uniform(-1.5, 1.5, 4), rng.uniform(-1, 1)
+        H, info = fastfd.hessian(bowl, x, (a,), full_output=True)
+        assert not info.success or info.error.max() <= 1e-3 * np.abs(H).max(), (x, a, info)
+
+
 @pytest.mark.parametrize("method", METHODS)
 @given(x=points)
 def test_serial_parallel_and_python_have_the_same_bits(method, x):

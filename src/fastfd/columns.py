@@ -152,9 +152,9 @@ class FixedJob(_StepJob):
 
 def _verdicts(rows: Array, error: Array, rounding: Array) -> NDArray[np.int64]:
     """What to think of columns of fixed stencils, by their error bars."""
-    lost = (error > 0.1 * np.abs(rows)) & (error > 10 * rounding)
-    fair = error > 1e-6 * np.abs(rows)
-    verdict = np.where(lost, SCALELESS, np.where(fair, ROUNDED, CONVERGED)).max(axis=1)
+    lost = ((error > 0.1 * np.abs(rows)) & (error > 10 * rounding)).any(axis=1)
+    fair = error.max(axis=1) > 1e-6 * np.abs(rows).max(axis=1)
+    verdict = np.where(lost, SCALELESS, np.where(fair, ROUNDED, CONVERGED))
     return np.where(np.isfinite(rows).all(axis=1), verdict, DOMAIN)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,7 @@ class FixedPoints(FixedJob):
 
     def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
         super().__init__(function, plan, x, args)
-        self.kernel, self._inlined, self.centred = sweep_points, None, False
+        self.kernel, self.centred = sweep_points, False
         self._calls = np.array([len(s.nodes[0]) for s in plan.stencils])
         self._workspace = lambda n, m: (np.empty(1 + m),)
 
@@ -58,17 +60,19 @@ class FixedPoints(FixedJob):
         self.run(x, args, (steps, table, order, out), x.size, self.plan.parallel)
         return out
 
+    @cached_property
+    def _loop(self) -> Callable:
+        return pointwise(self.function.f)
+
     def _inline(self, x: Array, args: tuple) -> Array:
-        if self._inlined is None:
-            self._inlined = pointwise(self.function.f)
-        loop, out, row = self._inlined, np.empty((x.size, 1)), self.table[0]
-        spaces = [np.empty(2 * BLOCK)]
+        loop, out, row = self._loop, np.empty((x.size, 1)), self.table[0]
+        spaces = [np.empty(3 * BLOCK)]
 
         def piece(thread: int, lo: int, hi: int) -> int:
             loop(x, args, self.relative, self.roundoff, row, self.plan.order, out[:, 0], spaces[thread], lo, hi)
             return 0
 
-        self.divide(piece, 0, x.size, spaces, lambda: np.empty(2 * BLOCK), self.plan.parallel)
+        self.divide(piece, 0, x.size, spaces, lambda: np.empty(3 * BLOCK), self.plan.parallel)
         return out
 
 

@@ -67,6 +67,8 @@ NOISE_SHOWS = 1e3
 #: Once the first entry is known, others ask for more levels only if they are known this many times worse than wanted,
 #: and the column has had fewer evaluations than this.
 PATIENCE, MOST_SHARED_CALLS = 1e3, 24
+#: Entries below this share of the largest do not lead while noise limits them.
+MINOR = 1e-2
 
 #: The verdict on a column; the sentences that go with them stand in ``info.py``.
 CONVERGED, ROUNDED, NOISY, NONSMOOTH, DOMAIN, SCALELESS = range(6)
@@ -248,14 +250,14 @@ def _tiny(tab, steps, count, members, y0, k, a):
 
 
 @helper
-def _climb(tab, steps, count, a, order, rtol):
+def _climb(tab, steps, count, a, order, noise, rtol):
     """A larger step where noise limits the best block, as far as truncation lets it; 0 where that cannot pay."""
     top, bottom, value = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a]), abs(tab[BEST, VALUE, a])
     for k in range(top, bottom):
         if steps[H, k] > 5.5 * steps[H, k + 1]:
             count[LAST] = FILL
             return np.sqrt(steps[H, k] * steps[H, k + 1])
-    need = (tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]) / (rtol * value) if value > 0 else 1e6
+    need = noise / (rtol * value) if value > 0 else 1e6
     gap = abs(tab[PRIMARY, top, a] - tab[PRIMARY, top + 1, a])
     grow = np.sqrt(0.1 * value / gap) if gap > 0 else 16.0 ** (1 + count[UPS])
     grow = RATIO if order > 2 else grow  # the wanted coefficient is not the value that the sequence tends to
@@ -295,26 +297,42 @@ def _decide(tab, steps, count, members, y0, a, order, rtol):
             steps[CONTROL, PREVIOUS] = total
         if h >= 0.0:
             return h
-    elif total >= before:
-        return 0.0
+    elif total >= before:  # the last move did not pay: half way back, but only where much is wanting
+        much = total > PATIENCE * rtol * abs(tab[BEST, VALUE, a]) and tab[BEST, TOP, a] > 0
+        if not much or count[UPS] >= MOST_UPS:
+            return 0.0
     steps[CONTROL, PREVIOUS] = total
     noise = tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]
+    if tab[BEST, SLOW, a] and _tiny(tab, steps, count, members, y0, count[LEVEL] - 1, a):
+        noise += tab[BEST, BAND, a]  # differences that do not fall, in digits that far down, are noise
     if noise <= 0.2 * total or count[UPS] >= MOST_UPS:
         return 0.0
     count[UPS] += 1
-    return _climb(tab, steps, count, a, order, rtol)
+    return _climb(tab, steps, count, a, order, noise, rtol)
+
+
+@helper
+def _largest(tab, count):
+    size = 0.0
+    for a in range(count[ENTRY]):
+        size = max(size, abs(tab[BEST, VALUE, a])) if tab[BEST, TOTAL, a] < np.inf else size
+    return size
 
 
 @helper
 def _worst(tab, count, rtol, hopeful):
-    """The entry that is known least well against its own size, or -1 where all are known well enough. With
-    `hopeful`, only among those that noise does not limit: for the others the first lead has done what can be done."""
-    worst, doubt = -1, rtol
+    """The entry that is known least well against its own size, or -1 where all are known well enough.
+
+    Entries far smaller than the largest must not send all to steps that noise in them alone asks for. With
+    `hopeful`, only entries that noise does not limit: for the others the first lead has done what can be done.
+    """
+    worst, doubt, least = -1, rtol, MINOR * _largest(tab, count)
     for a in range(count[ENTRY]):
         total, noise = tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]
-        if hopeful and total < np.inf and noise > 0.5 * total:
+        size = abs(tab[BEST, VALUE, a])
+        if total < np.inf and noise > 0.5 * total and (hopeful or size < least):
             continue
-        share = total / abs(tab[BEST, VALUE, a]) if tab[BEST, VALUE, a] != 0.0 else np.inf
+        share = total / size if size != 0.0 else np.inf
         if not share <= doubt and total > 0.0:
             worst, doubt = a, share
     return worst

@@ -29,7 +29,7 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import _dynfunc
+from numba import _dynfunc  # type: ignore[attr-defined]
 from numba.core import cgutils, config, types
 from numba.core.caching import IndexDataCacheFile
 from numba.core.codegen import JITCodeLibrary
@@ -64,7 +64,7 @@ _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"
 
 
 def jit_disabled() -> bool:
-    return bool(config.DISABLE_JIT)
+    return bool(config.DISABLE_JIT)  # type: ignore[attr-defined]
 
 
 @functools.cache
@@ -652,7 +652,7 @@ def _resolve(f: Any, point: types.Array, scalar: bool, extra: Any, in_place: boo
 def _result_dtype(returns: Any, point: types.Type) -> np.dtype:
     """Double unless the point or the result is held in single precision; complex where the result is."""
     while isinstance(returns, types.Array | types.BaseTuple | types.List):
-        returns = returns.dtype if not isinstance(returns, types.Tuple) else returns.types[0]
+        returns = returns.types[0] if isinstance(returns, types.Tuple) else getattr(returns, "dtype", None)
     singles = (types.float32, types.complex64)
     is_complex = isinstance(returns, types.Complex)
     single = returns in singles or getattr(point, "dtype", point) in singles

@@ -24,17 +24,21 @@ def pointwise(f: Any) -> Callable:
     @inline_njit
     def loop(x, args, relative, roundoff, row, order, out, space, lo, hi):
         size, width = int(row[0]), (row.size - 4) // 2
-        h, total = space[:BLOCK], space[BLOCK : 2 * BLOCK]
+        h, total, power = space[:BLOCK], space[BLOCK : 2 * BLOCK], space[2 * BLOCK :]
         for start in range(lo, hi, BLOCK):
             count = min(BLOCK, hi - start)
+            here, there = x[start : start + count], out[start : start + count]
             for i in range(count):
-                h[i], total[i] = base_step(x[start + i], relative, roundoff), 0.0
+                h[i], total[i], power[i] = base_step(here[i], relative, roundoff), 0.0, 1.0
             for q in range(size):
                 offset, weight = row[4 + q], row[4 + width + q]
                 for i in range(count):
-                    total[i] += weight * f(x[start + i] + offset * h[i], *args)
+                    total[i] += weight * f(here[i] + offset * h[i], *args)
+            for _ in range(order):
+                for i in range(count):
+                    power[i] *= h[i]
             for i in range(count):
-                out[start + i] = total[i] * (row[1] / h[i] ** order)
+                there[i] = total[i] * (row[1] / power[i])
 
     return loop
 

@@ -94,7 +94,10 @@ def _gather_centre(y0, out, weight, factor, part):
 @helper
 def _scale(row, h, order):
     """The factor of a stencil over hᵈ: one reciprocal a column instead of a division an entry."""
-    return row[1] / h**order
+    power = 1.0
+    for _ in range(order):
+        power *= h
+    return row[1] / power
 
 
 @carrier
