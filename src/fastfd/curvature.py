@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastfd.columns import FixedJob, SearchJob
 from fastfd.function import Function
 from fastfd.info import Info
-from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, workspace
+from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, ROUNDED, SCALELESS, workspace
 from fastfd.kernels.pairs import LEVELS, axes, fixed_pairs, mixed_pairs
 from fastfd.plan import Groups, Plan, one_by_one_and
 from fastfd.run import Job
@@ -20,6 +20,8 @@ from fastfd.steps import stencil_table
 __all__ = ["Curvature", "FixedPairs", "SearchPairs"]
 
 Array = NDArray[np.float64]
+#: A move along v and a move of one coordinate add up: each gets a little less than half of the room.
+HALF = 0.49
 
 
 class Curvature(NamedTuple):
@@ -43,7 +45,7 @@ class _PairJob:
         self.plan, self.line = plan, line(function, plan, x, args)
         self.pairs = Job(function, x, args, kernel, space)
         self.sample, self.shape, self.result_shape = self.line.sample, x.shape, self.line.result_shape
-        self.n, self.m = x.size, self.line.m
+        self.n, self.m, self.empty = x.size, self.line.m, self.line.empty
 
     def fits(self, x: Array, args: tuple) -> bool:
         return self.line.fits(x, args)
@@ -86,8 +88,8 @@ class FixedPairs(_PairJob):
     def product(self, x: Array, args: tuple, v: Array, full: bool) -> Curvature:
         if not v.any():
             return _no_product(self.n, self.m)
-        groups, steps = one_by_one_and(v), self.line.place(x)
-        both = np.vstack([steps, self.line.along(x, v)])
+        groups, steps = one_by_one_and(v), self.line.place(x, HALF)
+        both = np.vstack([steps, self.line.along(x, v, HALF)])
         value = self._row(x, args, groups, both)
         if not full:
             return Curvature(value, value, steps, 0, steps)
@@ -141,7 +143,7 @@ class SearchPairs(_PairJob):
         if not v.any():
             return _no_product(self.n, self.m)
         groups, n = one_by_one_and(v), self.n
-        reach = np.vstack([self.line.place(x), self.line.along(x, v)])
+        reach = np.vstack([self.line.place(x, HALF), self.line.along(x, v, HALF)])
         y0, _, _, notes, axis = self._axes(x, args, groups, reach)
         value, error = np.empty((n + 1, n + 1, self.m)), np.empty((n + 1, n + 1, self.m))
         rest = (y0, groups.index, groups.speeds, notes, axis, self.plan.rtol, value, error)
@@ -158,9 +160,11 @@ class SearchPairs(_PairJob):
         return y0, out, error, notes, axis
 
     def _found(self, value: Array, error: Array, notes: Array, n: int) -> Curvature:
-        status, step = notes[:n, 2].astype(int), notes[:n, 0]
-        bad = ~np.isfinite(value).reshape(self.n, -1).all(axis=1)
-        status = np.where(bad, DOMAIN, status)
+        rows, bars, step = np.abs(value).reshape(n, -1), error.reshape(n, -1).max(axis=1), notes[:n, 0]
+        lost = np.where(bars > 0.1 * rows.max(), SCALELESS, np.where(bars > 1e-8 * rows.max(), ROUNDED, CONVERGED))
+        axis = notes[:n, 2].astype(int)
+        axis = np.where(axis == DOMAIN, DOMAIN, np.where(bars > 1e-3 * rows.max(), axis, np.minimum(axis, ROUNDED)))
+        status = np.where(np.isfinite(rows).all(axis=1), np.maximum(axis, lost), DOMAIN)
         return Curvature(value, error, step, 1 + int(notes[:, 1].sum()), status)
 
 

@@ -192,7 +192,7 @@ class Derivative(Prepared):
 
     def _job(self, x: Array, args: tuple) -> Any:
         job = self._jobs.get(())
-        if job is None or (self._plan.step is not None and job.given_shape != x.shape):
+        if job is None or job.empty or (self._plan.step is not None and job.given_shape != x.shape):
             job = self._jobs[()] = self._make_job(x, args)
         return job
 

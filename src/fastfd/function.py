@@ -31,7 +31,7 @@ from fastfd.kernels.native import (
 )  # fmt: skip
 from fastfd.steps import unit_roundoff
 
-__all__ = ["Function", "Sample", "wrap"]
+__all__ = ["Function", "Sample", "add_note", "where_it_was", "wrap"]
 
 Array = NDArray[np.float64]
 
@@ -79,12 +79,19 @@ class Function:
 
     def call(self, point: Any, args: tuple) -> Any:
         """f as Python calls it, on a point of its own."""
-        own = point.copy() if isinstance(point, np.ndarray) and point.ndim else point[()]
+        own = self._as_taken(point, args)
         if self.out_size is None:
             return self.f(own, *self._given(args))
         out = np.full(self.out_size, np.nan)
         self.f(own, out, *self._given(args))
         return out
+
+    def _as_taken(self, point: Any, args: tuple) -> Any:
+        """A copy of a point as f takes it: a number for a 0-d array, in single precision where it was declared so."""
+        own = np.array(point)
+        if self.compiled:
+            own = own.astype(self.native(own, args).point_dtype, copy=False)
+        return own if own.ndim else own[()]
 
     def _given(self, args: tuple) -> tuple:
         return self._unfold(args) if self._fold else args
@@ -106,10 +113,10 @@ class Function:
             raise ValueError(msg)
         return sample
 
-    def callee(self, x: NDArray[Any], args: tuple, m: int, is_complex: bool) -> NativeCallee | PythonCallee:
+    def callee(self, x: NDArray[Any], args: tuple, sample: Sample) -> NativeCallee | PythonCallee:
         """What a kernel calls, for points like `x` (complex for the complex step) and arguments like `args`."""
         if not self.compiled:
-            return PythonCallee(self, x, m, is_complex)
+            return PythonCallee(self, x, sample)
         return NativeCallee(self.native(x, args), x.dtype)
 
     def native(self, x: NDArray[Any], args: tuple) -> NativeFunction:
@@ -119,12 +126,13 @@ class Function:
                 raise TypeError(msg)
         key = (x.ndim, x.dtype.char, type_names(args))
         if key not in self._natives:
-            self._natives[key] = NativeFunction(self.f, x.ndim, x.dtype, args, self.out_size is not None)
+            given = self._given(args)
+            self._natives[key] = NativeFunction(self.f, x.ndim, x.dtype, args, given, self.out_size is not None)
         return self._natives[key]
 
     def reraise(self, point: NDArray[Any], args: tuple, column: int) -> NoReturn:
         """Call f once more where it failed, so that the user's own exception comes out."""
-        where = f"raised while fastfd differentiated with respect to coordinate {column}, at x = {point!r}"
+        where = where_it_was(point, column)
         try:
             self.call(point, args)
         except Exception as error:
@@ -132,6 +140,10 @@ class Function:
             raise
         msg = f"f {where}, but not when it was called there again"
         raise RuntimeError(msg)
+
+
+def where_it_was(point: Any, column: int) -> str:
+    return f"raised while fastfd differentiated with respect to coordinate {column}, at x = {point!r}"
 
 
 def add_note(error: BaseException, note: str) -> None:
@@ -203,8 +215,8 @@ class PythonCallee:
 
     threads = False
 
-    def __init__(self, function: Function, x: NDArray[Any], m: int, is_complex: bool):
-        self._function, self._m, self._complex = function, m, is_complex
+    def __init__(self, function: Function, x: NDArray[Any], sample: Sample):
+        self._function, self._m, self._layout = function, sample.flat.size, sample.layout
         self._like = np.empty(x.shape, x.dtype)
         self._here = threading.local()  # other threads may be in f too, and f may call its own derivative
         self.roundoff = unit_roundoff(np.dtype(float))
@@ -246,11 +258,11 @@ class PythonCallee:
             value = self._value(point, desk.args)
             if point.tobytes() != before:
                 return MUTATED
+            shape, is_complex = self._layout
             array = np.asarray(value)
-            numbers = as_reals(array.astype(complex) if self._complex else array)
-            if numbers.size != self._m:
+            if array.shape != shape or (array.dtype.kind == "c" and not is_complex):
                 return LENGTH
-            desk.outbox[:] = numbers
+            desk.outbox[:] = as_reals(array.astype(complex) if is_complex else array)
         except BaseException as error:  # KeyboardInterrupt too: it comes out where fastfd was called
             self._here.exception = error
             return RAISED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -11,13 +12,14 @@ from numpy.typing import NDArray
 
 from fastfd.columns import Columns, FixedJob, SearchJob
 from fastfd.function import Function
-from fastfd.kernels.extrapolate import extrapolate_points, workspace
+from fastfd.kernels.extrapolate import ROUNDED, extrapolate_points, workspace
 from fastfd.kernels.imaginary import TINY, imaginary_points
 from fastfd.kernels.native import NumbaError
 from fastfd.kernels.pointwise import BLOCK, pointwise
 from fastfd.kernels.sweep import sweep_points
 from fastfd.plan import Plan
-from fastfd.run import Job
+from fastfd.run import Job, bad_coordinate
+from fastfd.steps import checked_bounds
 
 __all__ = ["FixedPoints", "ImaginaryPoints", "SearchPoints"]
 
@@ -117,11 +119,14 @@ class ImaginaryPoints(Job):
             raise TypeError(msg)
         self.plan, self.m, self.sample.complex = plan, self.m // 2, False
         self._real = SearchPoints(function, Plan.of(1, "adaptive", None, None, None, None, False), x, args)
+        self.given = np.empty(0)
 
     def rows(self, x: Array, args: tuple) -> Array:
         return self.columns_at(x, args).rows
 
     def columns_at(self, x: Array, args: tuple) -> Columns:
+        if not np.isfinite(x).all():
+            bad_coordinate(x, 2 * int(np.argmin(np.isfinite(x))))
         rows = np.empty((x.size, self.m))
         self.run(x.astype(complex), args, (rows,), x.size, self.plan.parallel)
         nfev = x.size + self._compare(x, rows, args)
@@ -129,13 +134,18 @@ class ImaginaryPoints(Job):
 
     def _compare(self, x: Array, rows: Array, args: tuple) -> int:
         few = np.unique(np.linspace(0, x.size - 1, CHECKED_POINTS).astype(int))
-        real = self._real.columns_at(np.ascontiguousarray(x[few]), args)
+        near = np.ascontiguousarray(x[few])
+        bounds = None if self.plan.bounds is None else tuple(b[few] for b in checked_bounds(self.plan.bounds, x))
+        self._real.plan = replace(self._real.plan, bounds=bounds)
+        real = self._real.columns_at(near, args)
         wrong = np.abs(rows[few] - real.rows) > 10 * real.error + 1e-6 * (np.abs(rows[few]) + np.abs(real.rows))
+        wrong &= (real.status <= ROUNDED)[:, None]
         if wrong.any():
             i = int(np.argmax(wrong.any(axis=1)))
             msg = (
                 f"method='complex' needs an analytic f, but at x = {x[few[i]]!s} it gives {rows[few[i], 0]:.6g} where "
-                f"real differences say {real.rows[i, 0]:.6g}: f takes abs, conj, real or the like; use another method"
+                f"real differences say {real.rows[i, 0]:.6g}: f takes abs, conj, real, a power of a negative number or the "
+                "like; use another method"
             )
             raise ValueError(msg)
         return real.nfev

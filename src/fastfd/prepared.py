@@ -70,7 +70,7 @@ class Prepared:
     def _job(self, x: Array, args: tuple) -> Any:
         """What was made for points of this shape, if it still fits."""
         job = self._jobs.get(x.shape)
-        if job is None or (len(job.result_shape) > 1 and not job.fits(x, args)):
+        if job is None or job.empty or (len(job.result_shape) > 1 and not job.fits(x, args)):
             job = self._jobs[x.shape] = self._make_job(x, args)
         return job
 
@@ -90,16 +90,16 @@ def assemble(rows: Array, job: Job) -> NDArray[Any]:
     return whole.transpose(*range(k, whole.ndim), *range(k))
 
 
-@lru_cache(maxsize=64)
-def _prepared(cls: Any, f: Callable, keywords: tuple) -> Prepared:
-    return cls(f, **dict(keywords))
+@lru_cache(maxsize=64, typed=True)
+def _prepared(cls: Any, f: Callable, **keywords: Any) -> Prepared:
+    return cls(f, **keywords)
 
 
 def first_call(cls: Any, f: Callable, keywords: dict[str, Any]) -> Any:
     """The prepared object behind an operator called by name: the same one for the same function and keywords."""
     given = {k: v for k, v in keywords.items() if v is not None}
     try:
-        return _prepared(cls, f, tuple(given.items()))
+        return _prepared(cls, f, **given)
     except TypeError as error:
         if "unhashable" not in str(error):
             raise

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.function import Function, Sample
+from fastfd.function import Function, Sample, add_note, where_it_was
 from fastfd.kernels.native import ASTRAY, LENGTH, MISPLACED, MUTATED, NONFINITE, OK, RAISED, STALE, thread_count
 from fastfd.kernels.sweep import at
 
@@ -134,9 +134,9 @@ class Job:
         self.function, self.kernel, self._workspace = function, kernel, workspace
         self.sample = function.sample(x, args)
         self.shape, self.m = x.shape, self.sample.flat.size
-        self.callee = function.callee(x, args, self.m, self.sample.complex)
+        self.callee = function.callee(x, args, self.sample)
         self.roundoff = max(self.sample.roundoff, self.callee.roundoff)
-        self.result_shape = self.sample.shape
+        self.result_shape, self.layout = self.sample.shape, self.sample.layout
         self.empty = x.size == 0 or self.m == 0
         self._kernel: Any = None
         self._at: Any = None
@@ -164,7 +164,7 @@ class Job:
         if code == ASTRAY:
             self._astray(x, y)
         if code:
-            self.fail(code, x, args, work[: x.size], 0)
+            self.fail(code, x, args, work, 0)
         return y
 
     def _astray(self, x: Array, y: Array) -> NoReturn:
@@ -200,7 +200,7 @@ class Job:
             if code % 8 in (RAISED, LENGTH):  # the column again, so that its point is in our hands
                 code = piece(0, code // 8, code // 8 + 1) or code
         if code and code % 8 != NONFINITE:
-            self.fail(code, x, args, spaces[0][0][: x.size], code // 8)
+            self.fail(code, x, args, spaces[0][0], code // 8)
         if self._keep:
             self._idle.append(spaces)
         return code
@@ -241,10 +241,13 @@ class Job:
         self._keep = sum(s.nbytes for s in spaces[0]) <= KEEP
         return spaces
 
-    def fail(self, code: int, x: Array, args: tuple, point: Array, column: int) -> NoReturn:
-        status = code % 8
+    def fail(self, code: int, x: Array, args: tuple, work: Array, column: int) -> NoReturn:
+        """Say what went wrong; the point where it did is still in the workspace."""
+        status, point = code % 8, work[: int(np.prod(self.shape))].reshape(self.shape)
         error = self.callee.take_exception()
         if error is not None:
+            if isinstance(error, Exception):
+                add_note(error, where_it_was(point, column))
             raise error
         if status == STALE:
             raise Changed
@@ -258,14 +261,14 @@ class Job:
             msg = "f changes its argument x in place; let it work on a copy (x = x.copy())"
             raise ValueError(msg)
         if status == RAISED:
-            self.function.reraise(point.reshape(x.shape), args, column)
+            self.function.reraise(point, args, column)
         msg = f"a kernel answered with status {status}"  # pragma: no cover
         raise AssertionError(msg)
 
     def _wrong_length(self, x: Array, args: tuple, point: Array) -> NoReturn:
-        here: Sample = self.function.sample(x, args)
-        if here.flat.size != self.m:
+        here: Sample = self.function.sample(x.reshape(self.shape) if x.size == point.size else point, args)
+        if here.layout != self.layout:
             raise Changed
-        there = self.function.sample(point.reshape(x.shape), args)
+        there = self.function.sample(point, args)
         msg = f"f must return results of one shape, got {here.shape} at x but {there.shape} at {point!r}"
         raise ValueError(msg)

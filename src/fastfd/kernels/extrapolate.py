@@ -209,6 +209,12 @@ def _insert(tab, steps, count, members, y0, h, order, side, x_size):
 
 
 @helper
+def ratio_of(order):
+    """Higher derivatives need more levels, and rounding grows like 1/hᵈ: the levels must lie closer together."""
+    return RATIO ** (2.0 / ((order + 1) // 2 + 1))
+
+
+@helper
 def _change(tab, count, k, i):
     slot = count[SLOT + k]
     return abs(tab[PLUS, slot, i] - tab[MINUS, slot, i])
@@ -254,14 +260,14 @@ def _climb(tab, steps, count, a, order, noise, rtol):
     """A larger step where noise limits the best block, as far as truncation lets it; 0 where that cannot pay."""
     top, bottom, value = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a]), abs(tab[BEST, VALUE, a])
     for k in range(top, bottom):
-        if steps[H, k] > 5.5 * steps[H, k + 1]:
+        if steps[H, k] > 1.5 * ratio_of(order) * steps[H, k + 1]:
             count[LAST] = FILL
             return np.sqrt(steps[H, k] * steps[H, k + 1])
     need = noise / (rtol * value) if value > 0 else 1e6
     gap = abs(tab[PRIMARY, top, a] - tab[PRIMARY, top + 1, a])
     grow = np.sqrt(0.1 * value / gap) if gap > 0 else 16.0 ** (1 + count[UPS])
-    grow = RATIO if order > 2 else grow  # the wanted coefficient is not the value that the sequence tends to
-    h = steps[H, top] * min(grow, max(need, RATIO))
+    grow = ratio_of(order) if order > 2 else grow  # the wanted coefficient is not the value that the sequence tends to
+    h = steps[H, top] * min(grow, max(need, ratio_of(order)))
     limit = min(steps[CONTROL, BAD], steps[H, top - 1] if top > 0 else np.inf)
     if h >= limit:
         h = np.sqrt(steps[H, top] * limit)
@@ -270,19 +276,19 @@ def _climb(tab, steps, count, a, order, noise, rtol):
 
 
 @helper
-def _descend(tab, steps, count, members, y0, a):
+def _descend(tab, steps, count, members, y0, a, order):
     """The step below, while that pays; -1 where it does not."""
-    k, total = count[LEVEL] - 1, tab[BEST, TOTAL, a]
+    k, total, ratio = count[LEVEL] - 1, tab[BEST, TOTAL, a], ratio_of(order)
     turmoil = _turmoil(tab, steps, count, members, y0, k, a)
     if turmoil and not _tiny(tab, steps, count, members, y0, k, a):
         count[FALLS] += turmoil == 2
-        return steps[H, k] / (RATIO * 4.0 ** count[FALLS])
+        return steps[H, k] / (ratio * 4.0 ** count[FALLS])
     if turmoil == 2 and count[UPS] < MOST_UPS:
         count[UPS], count[LAST] = count[UPS] + 1, UP
         return min(16 * steps[H, 0], np.sqrt(steps[H, 0] * steps[CONTROL, BAD]))
     count[FALLS] = 0
-    pays = tab[BEST, BOTTOM, a] == k and RATIO * tab[BEST, ROUNDING, a] < total < 0.5 * steps[CONTROL, PREVIOUS]
-    return steps[H, k] / RATIO if pays or total == np.inf else -1.0
+    pays = tab[BEST, BOTTOM, a] == k and ratio * tab[BEST, ROUNDING, a] < total < 0.5 * steps[CONTROL, PREVIOUS]
+    return steps[H, k] / ratio if pays or total == np.inf else -1.0
 
 
 @helper
@@ -290,9 +296,9 @@ def _decide(tab, steps, count, members, y0, a, order, rtol):
     """The next step for the entry in the lead, or 0 where it has what it can get."""
     total, before = tab[BEST, TOTAL, a], steps[CONTROL, PREVIOUS]
     if count[LEVEL] < 2:
-        return steps[H, 0] / RATIO
+        return steps[H, 0] / ratio_of(order)
     if count[LAST] == DOWN:
-        h = _descend(tab, steps, count, members, y0, a)
+        h = _descend(tab, steps, count, members, y0, a, order)
         if count[FALLS] == 0:
             steps[CONTROL, PREVIOUS] = total
         if h >= 0.0:

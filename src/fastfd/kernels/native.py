@@ -615,12 +615,13 @@ class NativeFunction:
         Of the results: real or complex, single or double.
     """
 
-    def __init__(self, f: Any, ndim: int | None, dtype: Any, extra: tuple, in_place: bool):
+    def __init__(self, f: Any, ndim: int | None, dtype: Any, extra: tuple, given: tuple, in_place: bool):
         point = types.Array(numba.from_dtype(np.dtype(dtype)), max(ndim or 0, 1) if ndim != 0 else 1, "C")
         extra_types = types.Tuple(tuple(map(numba.typeof, extra)))
-        resolved = _resolve(f, point, ndim == 0, extra_types, in_place)
+        resolved = _resolve(f, point, ndim == 0, tuple(map(numba.typeof, given)), in_place)
         compiled = f.get_compile_result(resolved)
-        self.returns, self.takes = compiled.signature.return_type, tuple(compiled.signature.args)
+        self.returns, self.takes = compiled.signature.return_type, tuple(map(_plain, compiled.signature.args))
+        self.point_dtype = numba.np.numpy_support.as_dtype(getattr(self.takes[0], "dtype", self.takes[0]))
         self.address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
         sig_type = Signature(point, extra_types, self.takes, self.returns, in_place)
         text = _trampoline_in_place if in_place else _trampoline
@@ -631,6 +632,11 @@ class NativeFunction:
             raise Unsupported(msg) from error
         self.dtype = _result_dtype(self.returns, self.takes[0])
         self._compiled = compiled  # keeps the code alive
+
+
+def _plain(taken: types.Type) -> types.Type:
+    """The arguments behind a star are a tuple like any other."""
+    return types.Tuple(tuple(taken)) if isinstance(taken, types.StarArgTuple | types.StarArgUniTuple) else taken
 
 
 def _resolve(f: Any, point: types.Array, scalar: bool, extra: Any, in_place: bool) -> Any:

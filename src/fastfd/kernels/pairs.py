@@ -26,12 +26,15 @@ from fastfd.kernels.native import (
     kernel,
 )
 from fastfd.kernels.sweep import failed, shift, unchanged
-from fastfd.kernels.tableau import BEST, BOTTOM, COMPANION, NOISE, PRIMARY, TOTAL, VALUE, H, T, U, clear, extend
+from fastfd.kernels.tableau import BEST, COMPANION, NOISE, PRIMARY, TOTAL, VALUE, H, T, U, clear, extend
 
 __all__ = ["LEVELS", "axes", "fixed_pairs", "mixed_pairs"]
 
 #: Levels of mixed differences at the most, and the ratio of their steps.
 LEVELS, RATIO = 5, 2.5
+#: How near the second difference must be to the second derivative where the mixed differences begin, by what
+#: factor that step is sought, and how often at the most.
+CLOSE, WIDER, MOST_TRIES = 0.1, 3.0, 7
 
 
 @helper
@@ -61,6 +64,8 @@ def _corner(f, x, point, scratch, groups, speeds, i, s, j, t, row, weight, facto
     shift(point, x, ci, vi, s)
     _shift_more(point, cj, vj, t)
     status = evaluate(f, point, row, scratch, weight, factor, part)
+    if status != OK and status != NONFINITE:
+        return status  # with the point as it was: somebody will want to see it
     _put_back(point, x, ci)
     _put_back(point, x, cj)
     return status
@@ -123,10 +128,52 @@ def axes(f, x, y0, groups, speeds, reach, rtol, out, error, notes, axis, work, t
             out[g], error[g], notes[g],
         )  # fmt: skip
         if status == OK:
+            status = _fit_scale(f, x, point, scratch, c, v, y0, out[g], reach[g], notes[g], axis[g])
+        if status == OK:
             status = _axis(f, x, point, scratch, c, v, notes[g], axis[g])
         if status != OK:
             return failed(status, g)
     return OK if unchanged(point, x) else failed(MUTATED, lo)
+
+
+@helper
+def _within(up, down, y0, curvature, h):
+    """Whether the second differences at h are within a tenth of the second derivatives, or lost in rounding."""
+    for e in range(y0.size):
+        second = ((up[e] - y0[e]) + (down[e] - y0[e])) / (h * h)
+        noise = 8 * U * (abs(up[e]) + abs(down[e]) + 2 * abs(y0[e])) / (h * h)
+        if not abs(second - curvature[e]) <= CLOSE * abs(curvature[e]) + noise:
+            return False
+    return True
+
+
+@carrier
+def _fit_scale(f, x, point, scratch, c, v, y0, curvature, reach, note, axis):
+    """The longest step of a direction at which the second difference is still close to the second derivative.
+
+    One direction by itself may be known from steps far shorter or longer than that; mixed differences may not:
+    noise, or truncation, would limit them.
+    """
+    if note[4] != 0.0 or not note[3] > 0.0:
+        return OK
+    h, change, found = note[3], 1.0, False
+    for _ in range(MOST_TRIES):
+        note[1] += 2
+        status = look(f, x, point, scratch, c, v, h, axis[0, 0])
+        if status == OK:
+            status = look(f, x, point, scratch, c, v, -h, axis[0, 1])
+        if status != OK and status != NONFINITE:
+            return status
+        close = status == OK and _within(axis[0, 0], axis[0, 1], y0, curvature, h)
+        if close:
+            note[3], found = h, True
+        if (close and change < 1.0) or (found and not close):
+            return OK
+        change = WIDER if close else 1.0 / WIDER
+        h *= change
+        if h > min(reach[1], reach[2]):
+            return OK
+    return OK
 
 
 @carrier
@@ -169,6 +216,8 @@ def _mixed_level(f, x, point, scratch, y0, groups, speeds, i, j, notes, axis, le
     s = RATIO**-level
     hi, hj, way_i, way_j = notes[i, 3] * s, notes[j, 3] * s, notes[i, 4], notes[j, 4]
     central = way_i == 0.0 and way_j == 0.0
+    if not (hi > 0.0 and hj > 0.0):
+        return NONFINITE
     a, b = 1.0 if way_i == 0.0 else way_i, 1.0 if way_j == 0.0 else way_j
     for sign in range(2 if central else 1):
         t = 1.0 - 2.0 * sign
@@ -191,10 +240,9 @@ def _mixed_level(f, x, point, scratch, y0, groups, speeds, i, j, notes, axis, le
 
 
 @helper
-def _settled(tab, entries, k, rtol):
-    """Whether no entry gains from a finer level."""
+def _settled(tab, entries, rtol):
     for e in range(entries):
-        if tab[BEST, TOTAL, e] > rtol * abs(tab[BEST, VALUE, e]) and tab[BEST, BOTTOM, e] >= k - 1:
+        if not tab[BEST, TOTAL, e] <= rtol * abs(tab[BEST, VALUE, e]):
             return False
     return True
 
@@ -214,7 +262,7 @@ def mixed_pairs(f, x, y0, groups, speeds, notes, axis, rtol, out, error, work, t
             clear(tab, y0.size)
             k = 0
             for level in range(LEVELS):
-                if k > 2 and _settled(tab, y0.size, k - 1, rtol):
+                if k > 2 and _settled(tab, y0.size, rtol):
                     break
                 notes[i, 1] += 2 if notes[i, 4] == 0.0 and notes[j, 4] == 0.0 else 1
                 status = _mixed_level(
