@@ -100,7 +100,8 @@ class _StepJob(Job):
         moving, flat = v != 0.0, x.reshape(-1)
         down, up = (flat - lower)[moving], (upper - flat)[moving]
         down, up = np.where(v[moving] > 0, down, up), np.where(v[moving] > 0, up, down)
-        rooms = [(room / np.abs(v[moving])).min() * share * (1 - 2.0**-50) for room in (down, up)]
+        with np.errstate(over="ignore"):  # a v next to nothing has all the room there is
+            rooms = [(room / np.abs(v[moving])).min() * share * (1 - 2.0**-50) for room in (down, up)]
         low, high = (room if room > TINY_ROOM else 0.0 for room in rooms)
         return np.array([-low]), np.array([high])
 
@@ -112,7 +113,8 @@ class _StepJob(Job):
 
 def _shortest(steps: Array, v: Array) -> float:
     moving = v != 0.0
-    return float((steps[moving] / np.abs(v[moving])).min())
+    with np.errstate(over="ignore"):
+        return float((steps[moving] / np.abs(v[moving])).min())
 
 
 def _no_room_along(v: Array) -> NoReturn:

@@ -161,7 +161,7 @@ class SearchPairs(_PairJob):
 
     def _found(self, value: Array, error: Array, notes: Array, n: int) -> Curvature:
         rows, bars, step = np.abs(value).reshape(n, -1), error.reshape(n, -1).max(axis=1), notes[:n, 0]
-        lost = np.where(bars > 0.1 * rows.max(), SCALELESS, np.where(bars > 1e-8 * rows.max(), ROUNDED, CONVERGED))
+        lost = np.where(bars > 1e-3 * rows.max(), SCALELESS, np.where(bars > 1e-8 * rows.max(), ROUNDED, CONVERGED))
         axis = notes[:n, 2].astype(int)
         axis = np.where(axis == DOMAIN, DOMAIN, np.where(bars > 1e-3 * rows.max(), axis, np.minimum(axis, ROUNDED)))
         status = np.where(np.isfinite(rows).all(axis=1), np.maximum(axis, lost), DOMAIN)

@@ -25,6 +25,7 @@ from fastfd.kernels.native import (
     enter_frame,
     has_type,
     is_compiled,
+    is_declared,
     jit_disabled,
     python_trampoline,
     type_names,
@@ -89,7 +90,7 @@ class Function:
     def _as_taken(self, point: Any, args: tuple) -> Any:
         """A copy of a point as f takes it: a number for a 0-d array, in single precision where it was declared so."""
         own = np.array(point)
-        if self.compiled:
+        if self.compiled and is_declared(self.f):
             own = own.astype(self.native(own, args).point_dtype, copy=False)
         return own if own.ndim else own[()]
 
@@ -102,6 +103,8 @@ class Function:
 
     def sample(self, point: Any, args: tuple) -> Sample:
         """f at a point, looked at with care: what comes out decides how everything is laid out."""
+        if self.compiled:
+            _check_types(self._given(args))
         value = self.call(point, args)
         if value is None and self.out_size is None:
             msg = "f must return numbers, got None; for f(x, out, *args) that writes into out give out_size="
@@ -120,10 +123,6 @@ class Function:
         return NativeCallee(self.native(x, args), x.dtype)
 
     def native(self, x: NDArray[Any], args: tuple) -> NativeFunction:
-        for i, value in enumerate(args):
-            if not has_type(value):
-                msg = f"args[{i}] is a {type(value).__name__}, which an njit function cannot take"
-                raise TypeError(msg)
         key = (x.ndim, x.dtype.char, type_names(args))
         if key not in self._natives:
             given = self._given(args)
@@ -140,6 +139,13 @@ class Function:
             raise
         msg = f"f {where}, but not when it was called there again"
         raise RuntimeError(msg)
+
+
+def _check_types(args: tuple) -> None:
+    for i, value in enumerate(args):
+        if not has_type(value):
+            msg = f"args[{i}] is a {type(value).__name__}, which an njit function cannot take"
+            raise TypeError(msg)
 
 
 def where_it_was(point: Any, column: int) -> str:
@@ -234,10 +240,10 @@ class PythonCallee:
         desks = self._here.__dict__.setdefault("desks", [])
         desks.append(_Desk(self._like, args, self._m))
         try:
-            if jit_disabled():
-                with np.errstate(all="ignore"):  # compiled kernels are silent too; a status says what happened
+            with np.errstate(all="ignore"):  # a search leaves the domain of f; a status says so, not a warning
+                if jit_disabled():
                     return kernel(self, x.reshape(-1), *rest)
-            return enter_frame(kernel, trampoline, address, desks[-1].frame.ctypes.data, x, *rest)
+                return enter_frame(kernel, trampoline, address, desks[-1].frame.ctypes.data, x, *rest)
         finally:
             desks.pop()
 

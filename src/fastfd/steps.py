@@ -121,9 +121,12 @@ def place_steps(x, given, relative, roundoff, lower, upper, table, steps):
 
 
 @helper
-def first_step(x):
-    """Where an adaptive search begins: it finds the scale of f, so this need only be sane."""
-    return START * max(abs(x), 1e-3) if x != 0.0 else START
+def first_step(x, order):
+    """Where an adaptive search begins: it finds the scale of f, so this need only be sane.
+
+    Rounding in a derivative of order d grows like 1/hᵈ, so higher orders begin further out.
+    """
+    return START * order * (max(abs(x), 10.0 ** (-3.0 / order)) if x != 0.0 else 1.0)
 
 
 @helper
@@ -132,7 +135,7 @@ def place_search(x, given, order, lower, upper, reach):
     for i in range(x.size):
         if not np.isfinite(x[i]):
             return 2 * i
-        h, down, up = given[i] if given.size else order * first_step(x[i]), np.inf, np.inf
+        h, down, up = given[i] if given.size else first_step(x[i], order), np.inf, np.inf
         if lower.size:
             down, up = x[i] - lower[i], upper[i] - x[i]
             if down <= 0.0 and up <= 0.0:

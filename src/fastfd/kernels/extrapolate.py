@@ -282,7 +282,7 @@ def _descend(tab, steps, count, members, y0, a, order):
     turmoil = _turmoil(tab, steps, count, members, y0, k, a)
     if turmoil and not _tiny(tab, steps, count, members, y0, k, a):
         count[FALLS] += turmoil == 2
-        return steps[H, k] / (ratio * 4.0 ** count[FALLS])
+        return steps[H, k] / (ratio * (4.0 if order <= 2 else 1.5) ** count[FALLS])
     if turmoil == 2 and count[UPS] < MOST_UPS:
         count[UPS], count[LAST] = count[UPS] + 1, UP
         return min(16 * steps[H, 0], np.sqrt(steps[H, 0] * steps[CONTROL, BAD]))

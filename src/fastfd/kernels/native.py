@@ -47,7 +47,7 @@ __all__ = [
     "NativeFunction", "NumbaError", "Unsupported", "address_of", "address_of_callback", "assign", "borrow", "callback_type", "carrier", "enter", "enter_frame",
     "evaluate", "fill",
     "has_type", "helper", "inline_njit",
-    "is_compiled", "jit_disabled", "kernel", "nonfinite", "python_trampoline", "thread_count", "type_names", "without_dispatch",
+    "is_compiled", "is_declared", "jit_disabled", "kernel", "nonfinite", "python_trampoline", "thread_count", "type_names", "without_dispatch",
 ]  # fmt: skip
 
 #: What one evaluation, and so a whole kernel, answers. Only OK leaves a usable result, and NONFINITE one with nan.
@@ -162,6 +162,11 @@ class Unsupported(TypeError):
 def is_compiled(f: object) -> bool:
     """Whether `f` is an njit function that kernels can call natively."""
     return isinstance(f, Dispatcher) and f.targetoptions.get("nopython", True) and not jit_disabled()
+
+
+def is_declared(f: Any) -> bool:
+    """Whether an njit function has explicit signatures and takes nothing else."""
+    return not f._can_compile
 
 
 def thread_count() -> int:
@@ -647,12 +652,18 @@ def _resolve(f: Any, point: types.Array, scalar: bool, extra: Any, in_place: boo
         x = dtype if scalar else types.Array(dtype, point.ndim, "C")
         leading = (x, types.Array(types.float64, 1, "C")) if in_place else (x,)
         try:
-            return cpu_target.typing_context.resolve_function_type(types.Dispatcher(f), (*leading, *extra), {})
+            found = cpu_target.typing_context.resolve_function_type(types.Dispatcher(f), (*leading, *extra), {})
         except NumbaError as error:
             errors.append(error)
+        else:
+            if found is not None:
+                return found
         if f._can_compile:
             break
-    raise errors[0]
+    if errors:
+        raise errors[0]
+    msg = f"f has no signature for {point if not scalar else point.dtype} and {extra}"
+    raise Unsupported(msg)
 
 
 def _result_dtype(returns: Any, point: types.Type) -> np.dtype:

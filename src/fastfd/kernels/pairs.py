@@ -35,6 +35,8 @@ LEVELS, RATIO = 5, 2.5
 #: How near the second difference must be to the second derivative where the mixed differences begin, by what
 #: factor that step is sought, and how often at the most.
 CLOSE, WIDER, MOST_TRIES = 0.1, 3.0, 7
+#: The first step of mixed differences, at the least, along a direction without a second derivative.
+FLAT_STEP = 0.02
 
 
 @helper
@@ -128,7 +130,7 @@ def axes(f, x, y0, groups, speeds, reach, rtol, out, error, notes, axis, work, t
             out[g], error[g], notes[g],
         )  # fmt: skip
         if status == OK:
-            status = _fit_scale(f, x, point, scratch, c, v, y0, out[g], reach[g], notes[g], axis[g])
+            status = _fit_scale(f, x, point, scratch, c, v, y0, out[g], error[g], reach[g], notes[g], axis[g])
         if status == OK:
             status = _axis(f, x, point, scratch, c, v, notes[g], axis[g])
         if status != OK:
@@ -147,14 +149,26 @@ def _within(up, down, y0, curvature, h):
     return True
 
 
+@helper
+def _flat(curvature, bar):
+    """Whether no second derivative stands out of its error."""
+    for e in range(curvature.size):
+        if abs(curvature[e]) > 10 * bar[e]:
+            return False
+    return True
+
+
 @carrier
-def _fit_scale(f, x, point, scratch, c, v, y0, curvature, reach, note, axis):
+def _fit_scale(f, x, point, scratch, c, v, y0, curvature, bar, reach, note, axis):
     """The longest step of a direction at which the second difference is still close to the second derivative.
 
     One direction by itself may be known from steps far shorter or longer than that; mixed differences may not:
     noise, or truncation, would limit them.
     """
     if note[4] != 0.0 or not note[3] > 0.0:
+        return OK
+    if _flat(curvature, bar):  # nothing to go by but the size of x
+        note[3] = min(max(reach[0], FLAT_STEP), reach[1], reach[2])
         return OK
     h, change, found = note[3], 1.0, False
     for _ in range(MOST_TRIES):
