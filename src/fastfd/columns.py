@@ -215,7 +215,8 @@ class SearchJob(_StepJob):
         return reach
 
     def _front(self, lower: Array, upper: Array, groups: Groups) -> tuple:
-        return self.given, lower, upper, self.plan.rtol, self.plan.order, groups.index, groups.speeds
+        plan = self.plan
+        return self.given, lower, upper, plan.rtol, self.roundoff, plan.order, groups.index, groups.speeds
 
     def _scratch(self) -> tuple:
         n = self.groups.count

@@ -134,7 +134,7 @@ class SearchPairs(_PairJob):
         groups, n = self.line.groups, self.n
         y0, diagonal, bar, notes, axis = self._axes(x, args, groups, self.line.place(x))
         value, error = np.empty((n, n, self.m)), np.empty((n, n, self.m))
-        rest = (y0, groups.index, groups.speeds, notes, axis, self.plan.rtol, value, error)
+        rest = (y0, groups.index, groups.speeds, notes, axis, self.plan.rtol, self.axes.roundoff, value, error)
         self.pairs.run(x, args, rest, n, self.plan.parallel)
         value[np.arange(n), np.arange(n)], error[np.arange(n), np.arange(n)] = diagonal, bar
         return self._found(value, error, notes, n)
@@ -146,7 +146,7 @@ class SearchPairs(_PairJob):
         reach = np.vstack([self.line.place(x, HALF), self.line.along(x, v, HALF)])
         y0, _, _, notes, axis = self._axes(x, args, groups, reach)
         value, error = np.empty((n + 1, n + 1, self.m)), np.empty((n + 1, n + 1, self.m))
-        rest = (y0, groups.index, groups.speeds, notes, axis, self.plan.rtol, value, error)
+        rest = (y0, groups.index, groups.speeds, notes, axis, self.plan.rtol, self.axes.roundoff, value, error)
         self.pairs.run(x, args, rest, 1, False, start=n)
         return self._found(value[n, :n], error[n, :n], notes, n)
 
@@ -155,7 +155,7 @@ class SearchPairs(_PairJob):
         shape = (count, self.m)
         out, error, notes = np.empty(shape), np.empty(shape), np.empty((count, 5))
         axis = np.empty((count, LEVELS, 2, self.m))
-        rest = (y0, groups.index, groups.speeds, reach, self.plan.rtol, out, error, notes, axis)
+        rest = (y0, groups.index, groups.speeds, reach, self.plan.rtol, self.axes.roundoff, out, error, notes, axis)
         self.axes.run(x, args, rest, count, self.plan.parallel)
         return y0, out, error, notes, axis
 

@@ -29,6 +29,7 @@ from fastfd.kernels.tableau import (
     BEST,
     BOTTOM,
     COMPANION,
+    CONTROL,
     EMPIRICAL,
     MINUS,
     NOISE,
@@ -40,15 +41,15 @@ from fastfd.kernels.tableau import (
     SLOW,
     TOP,
     TOTAL,
+    UNIT,
     VALUE,
     H,
     T,
-    U,
     clear,
     extend,
     sheets,
 )  # fmt: skip
-from fastfd.steps import START, place_search
+from fastfd.steps import START, exact_step, place_search
 
 __all__ = [
     "CONVERGED", "DOMAIN", "NOISY", "NONSMOOTH", "ROUNDED", "SCALELESS", "argument_size", "column", "error_bar",
@@ -77,8 +78,8 @@ CONVERGED, ROUNDED, NOISY, NONSMOOTH, DOMAIN, SCALELESS = range(6)
 #: domain last (-1, 1); from SLOT on: where a level's evaluations are kept.
 LEVEL, ENTRY, CALLS, FALLS, UPS, LAST, SIDE, SLOT = range(8)
 DOWN, UP, FILL = range(3)
-#: Row of ``steps``, and what is in it: the least step known to leave the domain, the lead's error before its move.
-CONTROL, BAD, PREVIOUS = 2, 0, 1
+#: More in the control row of ``steps``: the least step known to leave the domain, the lead's error before its move.
+BAD, PREVIOUS = 1, 2
 
 
 def workspace(n: int, m: int, order: int) -> tuple:
@@ -146,7 +147,7 @@ def _notice(row, y0, count, members):
 def _fill_central(tab, steps, count, members, y0, k, order):
     """The odd and the even part of f at level k, for every entry that responds."""
     h, slot = steps[H, k], count[SLOT + k]
-    half, square = 0.5 / h, 1.0 / (h * h)
+    half, square, unit = 0.5 / h, 1.0 / (h * h), steps[CONTROL, UNIT]
     steps[T, k] = h * h
     for a in range(count[ENTRY]):
         i = members[0, a]
@@ -154,10 +155,10 @@ def _fill_central(tab, steps, count, members, y0, k, order):
         odd, even = (up - down) * half, ((up - mid) + (down - mid)) * square
         size = abs(up) + abs(down)
         if order % 2:
-            tab[PRIMARY, k, a], tab[COMPANION, k, a], tab[NOISE, k, a] = odd, even, U * size * half
+            tab[PRIMARY, k, a], tab[COMPANION, k, a], tab[NOISE, k, a] = odd, even, unit * size * half
         else:
             tab[PRIMARY, k, a], tab[COMPANION, k, a] = even, odd
-            tab[NOISE, k, a] = U * (size + 2 * abs(mid)) * square
+            tab[NOISE, k, a] = unit * (size + 2 * abs(mid)) * square
 
 
 @helper
@@ -169,7 +170,7 @@ def _fill_one_sided(tab, steps, count, members, y0, k, side):
         i = members[0, a]
         there, here = tab[PLUS, slot, i], y0[i]
         tab[PRIMARY, k, a] = tab[COMPANION, k, a] = (there - here) / (side * h)
-        tab[NOISE, k, a] = U * (abs(there) + abs(here)) / h
+        tab[NOISE, k, a] = steps[CONTROL, UNIT] * (abs(there) + abs(here)) / h
 
 
 @helper
@@ -227,9 +228,9 @@ def _even(tab, count, y0, k, i):
 
 
 @helper
-def _floor(tab, count, y0, k, i):
+def _floor(tab, steps, count, y0, k, i):
     slot = count[SLOT + k]
-    return U * (abs(tab[PLUS, slot, i]) + abs(tab[MINUS, slot, i]) + 2 * abs(y0[i]))
+    return steps[CONTROL, UNIT] * (abs(tab[PLUS, slot, i]) + abs(tab[MINUS, slot, i]) + 2 * abs(y0[i]))
 
 
 @helper
@@ -237,7 +238,7 @@ def _turmoil(tab, steps, count, members, y0, k, a):
     """0 where the bottom behaves like a smooth f, 1 where it does not, 2 where h is far beyond the scale of f."""
     i = members[0, a]
     here, above = _even(tab, count, y0, k, i), _even(tab, count, y0, k - 1, i)
-    if here > 0.5 * above and here > 4 * _floor(tab, count, y0, k, i):
+    if here > 0.5 * above and here > 4 * _floor(tab, steps, count, y0, k, i):
         return 2
     if k < 2:
         return 0
@@ -287,7 +288,8 @@ def _descend(tab, steps, count, members, y0, a, order):
         count[UPS], count[LAST] = count[UPS] + 1, UP
         return min(16 * steps[H, 0], np.sqrt(steps[H, 0] * steps[CONTROL, BAD]))
     count[FALLS] = 0
-    pays = tab[BEST, BOTTOM, a] == k and ratio * tab[BEST, ROUNDING, a] < total < 0.5 * steps[CONTROL, PREVIOUS]
+    room = tab[BEST, BOTTOM, a] == k or 10 * ratio * tab[NOISE, k, a] < total
+    pays = room and ratio * tab[BEST, ROUNDING, a] < total < 0.5 * steps[CONTROL, PREVIOUS]
     return steps[H, k] / ratio if pays or total == np.inf else -1.0
 
 
@@ -295,8 +297,6 @@ def _descend(tab, steps, count, members, y0, a, order):
 def _decide(tab, steps, count, members, y0, a, order, rtol):
     """The next step for the entry in the lead, or 0 where it has what it can get."""
     total, before = tab[BEST, TOTAL, a], steps[CONTROL, PREVIOUS]
-    if count[LEVEL] < 2:
-        return steps[H, 0] / ratio_of(order)
     if count[LAST] == DOWN:
         h = _descend(tab, steps, count, members, y0, a, order)
         if count[FALLS] == 0:
@@ -348,6 +348,8 @@ def _worst(tab, count, rtol, hopeful):
 def _next_step(tab, steps, count, members, y0, lead, order, rtol):
     """The step that the lead asks for, and the lead. It passes from an entry that can gain no more to the one that
     is known least, while there is one worth the evaluations. Step 0: all are done."""
+    if count[LEVEL] < 2:
+        return steps[H, 0] / ratio_of(order), -1
     if lead < 0:
         lead = _worst(tab, count, rtol, False)
         if lead < 0:
@@ -360,7 +362,8 @@ def _next_step(tab, steps, count, members, y0, lead, order, rtol):
 
 @helper
 def _hand_over(tab, steps, count, members, y0, lead, order, rtol):
-    a = _worst(tab, count, PATIENCE * rtol, True)
+    climbed = count[UPS] > 0
+    a = _worst(tab, count, PATIENCE * rtol, climbed)
     if a < 0 or a == lead or count[CALLS] > MOST_SHARED_CALLS:
         return 0.0, lead
     count[FALLS], count[UPS], count[LAST], steps[CONTROL, PREVIOUS] = 0, 0, DOWN, np.inf
@@ -380,19 +383,19 @@ def _retreat(steps, count, h):
 
 
 @helper
-def _exact(x, coords, h):
+def _exact(x, coords, h, unit):
     """h without rounding error in x + h, where one coordinate moves."""
-    return (x[coords[0]] + h) - x[coords[0]] if coords.size == 1 else h
+    return exact_step(x[coords[0]], h, unit) if coords.size == 1 else h
 
 
 @carrier
 def _central(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members):
     """Up and down the steps until every entry is known as well as it can be."""
-    h, lead = _exact(x, coords, reach[0]), -1
+    h, lead = _exact(x, coords, reach[0], steps[CONTROL, UNIT]), -1
     while h > 0.0 and count[LEVEL] < LEVELS and count[CALLS] < MOST_CALLS:
         status = _pair(f, x, point, scratch, coords, speeds, h, reach, tab, count)
         if status == NONFINITE:
-            h = _exact(x, coords, _retreat(steps, count, h))
+            h = _exact(x, coords, _retreat(steps, count, h), steps[CONTROL, UNIT])
             continue
         if status != OK:
             return status
@@ -402,7 +405,7 @@ def _central(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_siz
             h = START if count[LEVEL] == 1 and h < START else 0.0
             continue
         h, lead = _next_step(tab, steps, count, members, y0, lead, order, rtol)
-        h = _exact(x, coords, h)
+        h = _exact(x, coords, h, steps[CONTROL, UNIT])
     return OK
 
 
@@ -427,7 +430,7 @@ def _one_sided(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_s
     count[LEVEL] = 0
     clear(tab, count[ENTRY])
     while count[LEVEL] < LEVELS // 2 and misses < 12:
-        h, k = _exact(x, coords, h), count[LEVEL]
+        h, k = _exact(x, coords, h, steps[CONTROL, UNIT]), count[LEVEL]
         if h <= 0.0:
             break
         count[CALLS] += 1
@@ -471,7 +474,7 @@ def _report(tab, steps, count, members, y0, order, scale, out, error):
         fill(out, np.nan)
         fill(error, np.inf)
         return
-    hidden = 4 * U / steps[H, 0] ** order
+    hidden = 4 * steps[CONTROL, UNIT] / steps[H, 0] ** order
     for i in range(out.size):
         out[i], error[i] = 0.0, hidden * abs(y0[i])
     for a in range(count[ENTRY]):
@@ -512,7 +515,7 @@ def _verdict(tab, steps, count, members, y0, a, order, rtol, central):
     kinked = central and _kinked(tab, steps, count, members, y0, a)
     if total > 1e-6 * size and (kinked or tab[BEST, SLOW, a]):
         return NONSMOOTH
-    if empirical > max(0.25 * total, 4 * noise) and empirical * steps[H, bottom] ** order > NOISE_SHOWS * U * tab[BEST, SIZE, a]:
+    if empirical > max(0.25 * total, 4 * noise) and empirical * steps[H, bottom] ** order > NOISE_SHOWS * steps[CONTROL, UNIT] * tab[BEST, SIZE, a]:
         return NOISY
     return ROUNDED if 4 * (noise + empirical) > total or total <= 1e-6 * size else SCALELESS
 
@@ -583,8 +586,8 @@ def argument_size(x, coords, speeds):
 
 
 @kernel
-def extrapolate(f, x, given, lower, upper, rtol, order, groups, speeds, out, error, notes, y0, reach, work, tab, steps,
-                count, members, begin, lo, hi):  # fmt: skip
+def extrapolate(f, x, given, lower, upper, rtol, roundoff, order, groups, speeds, out, error, notes, y0, reach, work, tab,
+                steps, count, members, begin, lo, hi):  # fmt: skip
     """Rows lo..hi of the transposed Jacobian, of its error and of the notes: the shortest step that counts, the
     evaluations, the verdict, the longest step that counts, the side (0: both).
 
@@ -594,6 +597,7 @@ def extrapolate(f, x, given, lower, upper, rtol, order, groups, speeds, out, err
     x, y0, out, error, notes, work = borrow(x), borrow(y0), borrow(out), borrow(error), borrow(notes), borrow(work)
     tab, steps, count, members = borrow(tab), borrow(steps), borrow(count), borrow(members)
     point, scratch = work[: x.size], work[x.size :]
+    steps[CONTROL, UNIT] = roundoff
     if begin:
         wrong = place_search(x, given, order, lower, upper, reach)
         status = failed(MISPLACED, wrong) if wrong >= 0 else evaluate_at(f, x, point, scratch, y0)
@@ -615,11 +619,12 @@ def extrapolate(f, x, given, lower, upper, rtol, order, groups, speeds, out, err
 
 
 @kernel
-def extrapolate_points(f, x, reach, rtol, order, out, error, notes, work, tab, steps, count, members, lo, hi):
+def extrapolate_points(f, x, reach, rtol, roundoff, order, out, error, notes, work, tab, steps, count, members, lo, hi):
     """The same for a function of one number at many points; nan where f is not finite at a point."""
     x, reach, out, error, notes, work = borrow(x), borrow(reach), borrow(out), borrow(error), borrow(notes), borrow(work)
     tab, steps, count, members = borrow(tab), borrow(steps), borrow(count), borrow(members)
     point, scratch = work[:1], work[1:]
+    steps[CONTROL, UNIT] = roundoff
     coords, speeds, y0 = np.zeros(1, np.int64), np.ones(1), np.zeros(out.shape[1])
     fill(members[1], 0)
     count[ENTRY] = 0

@@ -26,7 +26,7 @@ from fastfd.kernels.native import (
     kernel,
 )
 from fastfd.kernels.sweep import failed, shift, unchanged
-from fastfd.kernels.tableau import BEST, COMPANION, NOISE, PRIMARY, TOTAL, VALUE, H, T, U, clear, extend
+from fastfd.kernels.tableau import BEST, COMPANION, CONTROL, NOISE, PRIMARY, TOTAL, UNIT, VALUE, H, T, clear, extend
 
 __all__ = ["LEVELS", "axes", "fixed_pairs", "mixed_pairs"]
 
@@ -115,10 +115,11 @@ def fixed_pairs(f, x, y0, groups, speeds, steps, table, out, work, lo, hi):
 
 
 @kernel
-def axes(f, x, y0, groups, speeds, reach, rtol, out, error, notes, axis, work, tab, steps, count, members, lo, hi):
+def axes(f, x, y0, groups, speeds, reach, rtol, roundoff, out, error, notes, axis, work, tab, steps, count, members, lo, hi):
     """The second derivative along each direction, and f at the points of the mixed differences that lie on it."""
     x, y0, out, error, notes, axis = borrow(x), borrow(y0), borrow(out), borrow(error), borrow(notes), borrow(axis)
     tab, steps, count, members = borrow(tab), borrow(steps), borrow(count), borrow(members)
+    steps[CONTROL, UNIT] = roundoff
     point, scratch = work[: x.size], work[x.size :]
     assign(point, x)
     fill(members[1], 0)
@@ -130,7 +131,7 @@ def axes(f, x, y0, groups, speeds, reach, rtol, out, error, notes, axis, work, t
             out[g], error[g], notes[g],
         )  # fmt: skip
         if status == OK:
-            status = _fit_scale(f, x, point, scratch, c, v, y0, out[g], error[g], reach[g], notes[g], axis[g])
+            status = _fit_scale(f, x, point, scratch, c, v, y0, out[g], error[g], reach[g], notes[g], axis[g], roundoff)
         if status == OK:
             status = _axis(f, x, point, scratch, c, v, notes[g], axis[g])
         if status != OK:
@@ -139,11 +140,11 @@ def axes(f, x, y0, groups, speeds, reach, rtol, out, error, notes, axis, work, t
 
 
 @helper
-def _within(up, down, y0, curvature, h):
+def _within(up, down, y0, curvature, h, unit):
     """Whether the second differences at h are within a tenth of the second derivatives, or lost in rounding."""
     for e in range(y0.size):
         second = ((up[e] - y0[e]) + (down[e] - y0[e])) / (h * h)
-        noise = 8 * U * (abs(up[e]) + abs(down[e]) + 2 * abs(y0[e])) / (h * h)
+        noise = 8 * unit * (abs(up[e]) + abs(down[e]) + 2 * abs(y0[e])) / (h * h)
         if not abs(second - curvature[e]) <= CLOSE * abs(curvature[e]) + noise:
             return False
     return True
@@ -159,7 +160,7 @@ def _flat(curvature, bar):
 
 
 @carrier
-def _fit_scale(f, x, point, scratch, c, v, y0, curvature, bar, reach, note, axis):
+def _fit_scale(f, x, point, scratch, c, v, y0, curvature, bar, reach, note, axis, unit):
     """The longest step of a direction at which the second difference is still close to the second derivative.
 
     One direction by itself may be known from steps far shorter or longer than that; mixed differences may not:
@@ -178,7 +179,7 @@ def _fit_scale(f, x, point, scratch, c, v, y0, curvature, bar, reach, note, axis
             status = look(f, x, point, scratch, c, v, -h, axis[0, 1])
         if status != OK and status != NONFINITE:
             return status
-        close = status == OK and _within(axis[0, 0], axis[0, 1], y0, curvature, h)
+        close = status == OK and _within(axis[0, 0], axis[0, 1], y0, curvature, h, unit)
         if close:
             note[3], found = h, True
         if (close and change < 1.0) or (found and not close):
@@ -209,19 +210,19 @@ def _axis(f, x, point, scratch, c, v, note, axis):
 
 
 @helper
-def _mixed_central(tab, k, a, corners, here, there, y, area, s):
+def _mixed_central(tab, k, a, corners, here, there, y, area, s, unit):
     """The even part of the mixed difference, its odd part as companion, and the rounding of both."""
     up, down = corners[0, a] - here[0, a] - there[0, a], corners[1, a] - here[1, a] - there[1, a]
     tab[PRIMARY, k, a] = (up + down + 2 * y) / (2 * area)
     tab[COMPANION, k, a] = (up - down) / (2 * area * s)
     size = abs(corners[0, a]) + abs(corners[1, a]) + abs(here[0, a]) + abs(here[1, a])
-    tab[NOISE, k, a] = U * (size + abs(there[0, a]) + abs(there[1, a]) + 2 * abs(y)) / (2 * area)
+    tab[NOISE, k, a] = unit * (size + abs(there[0, a]) + abs(there[1, a]) + 2 * abs(y)) / (2 * area)
 
 
 @helper
-def _mixed_one_sided(tab, k, a, corner, here, there, y, area):
+def _mixed_one_sided(tab, k, a, corner, here, there, y, area, unit):
     tab[PRIMARY, k, a] = tab[COMPANION, k, a] = (corner - here - there + y) / area
-    tab[NOISE, k, a] = U * (abs(corner) + abs(here) + abs(there) + abs(y)) / abs(area)
+    tab[NOISE, k, a] = unit * (abs(corner) + abs(here) + abs(there) + abs(y)) / abs(area)
 
 
 @carrier
@@ -240,13 +241,13 @@ def _mixed_level(f, x, point, scratch, y0, groups, speeds, i, j, notes, axis, le
         )
         if status != OK:
             return status
-    wi, wj = int(a < 0.0), int(b < 0.0)
+    wi, wj, unit = int(a < 0.0), int(b < 0.0), steps[CONTROL, UNIT]
     steps[H, k], steps[T, k] = s, s * s if central else s
     for e in range(y0.size):
         if central:
-            _mixed_central(tab, k, e, corners, axis[i, level], axis[j, level], y0[e], hi * hj, s)
+            _mixed_central(tab, k, e, corners, axis[i, level], axis[j, level], y0[e], hi * hj, s, unit)
         else:
-            _mixed_one_sided(tab, k, e, corners[0, e], axis[i, level, wi, e], axis[j, level, wj, e], y0[e], a * b * hi * hj)
+            _mixed_one_sided(tab, k, e, corners[0, e], axis[i, level, wi, e], axis[j, level, wj, e], y0[e], a * b * hi * hj, unit)
         if not np.isfinite(tab[PRIMARY, k, e]):
             return NONFINITE
     extend(tab, steps, k, y0.size, 0, 0 if central else 1, 0.0)
@@ -262,12 +263,13 @@ def _settled(tab, entries, rtol):
 
 
 @kernel
-def mixed_pairs(f, x, y0, groups, speeds, notes, axis, rtol, out, error, work, tab, steps, count, members, lo, hi):
+def mixed_pairs(f, x, y0, groups, speeds, notes, axis, rtol, roundoff, out, error, work, tab, steps, count, members, lo, hi):
     """Rows lo..hi below the diagonal of the matrix of mixed second derivatives, and their mirror images.
 
     `notes` come from :func:`axes`; the evaluations are added to them.
     """
     y0, axis, tab, steps = borrow(y0), borrow(axis), borrow(tab), borrow(steps)
+    steps[CONTROL, UNIT] = roundoff
     point, scratch = work[: x.size], work[x.size :]
     assign(point, x)
     corners = np.empty((2, y0.size))

@@ -12,32 +12,10 @@ import numpy as np
 from fastfd.kernels.native import fill, helper
 
 __all__ = [
-    "BAND",
-    "BEST",
-    "BOTTOM",
-    "COMPANION",
-    "EMPIRICAL",
-    "MINUS",
-    "NOISE",
-    "NOISE_SHARE",
-    "PLUS",
-    "PRIMARY",
-    "ROUNDING",
-    "SIZE",
-    "SLOW",
-    "TOP",
-    "TOTAL",
-    "VALUE",
-    "H",
-    "T",
-    "U",
-    "clear",
-    "extend",
-    "sheets",
+    "BAND", "BEST", "BOTTOM", "COMPANION", "CONTROL", "EMPIRICAL", "H", "MINUS", "NOISE", "NOISE_SHARE", "PLUS", "PRIMARY",
+    "ROUNDING", "SIZE", "SLOW", "T", "TOP", "TOTAL", "UNIT", "VALUE", "clear", "extend", "sheets",
 ]  # fmt: skip
 
-#: Unit roundoff.
-U = 2.0**-53
 #: What does not fall with h and is larger than this share of f is aliasing; what is smaller may be noise.
 NOISE_SHARE = 1e-4
 
@@ -50,8 +28,10 @@ PLUS, MINUS, PRIMARY, COMPANION, NOISE, BEST, P, C, N = range(9)
 VALUE, TOTAL, ROUNDING, EMPIRICAL, BAND, TOP, BOTTOM, SLOW, SIZE, ROUGH = range(10)
 #: The same eight rows again, from here on, for the best of the blocks that end at the level in work.
 LOCAL = 10
-#: Rows of ``steps``: h, falling, and the t that goes with it.
-H, T = range(2)
+#: Rows of ``steps``: h, falling, and the t that goes with it; then single numbers, the first of them the unit
+#: roundoff of f.
+H, T, CONTROL = range(3)
+UNIT = 0
 
 
 def sheets(order: int) -> int:
@@ -149,6 +129,7 @@ def extend(tab, steps, j, entries, s_p, s_c, x_size):
     Wanted are coefficient `s_p` of the sequence, and `s_c` of its companion; a block must know a coefficient
     twice to say how well it knows it. `x_size` is the size of the argument, whose rounding shows in f.
     """
+    unit = steps[CONTROL, UNIT]
     _open_level(tab, j, entries, max(s_p, s_c))
     _feel(tab, steps, j, entries)
     for a in range(entries):
@@ -167,8 +148,8 @@ def extend(tab, steps, j, entries, s_p, s_c, x_size):
             value, rounding, band = tab[P + 3 * s_p, i, a], tab[N + 3 * s_p, i, a], abs(low - high)
             known = size >= s_p + 3 and tab[BEST, ROUGH, a] == 0.0
             truncation = max(abs(value - low), abs(value - high) * shrink) if known else band
-            even = max(even, min(band, U * abs(x_size * value) / steps[H, j]))
-            total = 2 * truncation + rounding + even + U * abs(value)
+            even = max(even, min(band, unit * abs(x_size * value) / steps[H, j]))
+            total = 2 * truncation + rounding + even + unit * abs(value)
             if total < tab[BEST, LOCAL + TOTAL, a]:
                 _note(tab, a, value, total, rounding, even, band, i, j)
     for a in range(entries):
