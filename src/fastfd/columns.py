@@ -105,6 +105,18 @@ class _StepJob(Job):
         low, high = (room if room > TINY_ROOM else 0.0 for room in rooms)
         return np.array([-low]), np.array([high])
 
+    def roomy(self, x: Array) -> Array:
+        """A direction in which every coordinate can move, as far as it can: into the larger side of its bounds."""
+        flat = x.reshape(-1)
+        if not np.isfinite(flat).all():
+            bad_coordinate(x, 2 * int(np.argmin(np.isfinite(flat))))
+        direction = np.where(flat == 0.0, 1.0, np.abs(flat))
+        if self.plan.bounds is None:
+            return direction
+        lower, upper = checked_bounds(self.plan.bounds, x)
+        down, up = flat - lower, upper - flat
+        return np.where(np.maximum(down, up) <= TINY_ROOM, 0.0, np.where(up >= down, direction, -direction))
+
     @staticmethod
     def _check(x: Array, code: int) -> None:
         if code >= 0:
@@ -272,13 +284,16 @@ class ImaginaryJob(Job):
         return self.columns(x, args).rows
 
     def columns(self, x: Array, args: tuple) -> Columns:
-        direction = np.where(x.reshape(-1) == 0.0, 1.0, np.abs(x.reshape(-1)))
-        real = self._real.columns(x, args, along(direction), self._real.along(x, direction))
+        direction, nfev = self._real.roomy(x), x.size
+        if direction.any():
+            real = self._real.columns(x, args, along(direction), self._real.along(x, direction))
+            nfev += real.nfev
         rows = np.empty((x.size, self.m))
         self.run(x.astype(complex), args, (rows,), x.size, self.plan.parallel)
-        _check_analytic(rows, real, direction)
+        if direction.any():
+            _check_analytic(rows, real, direction)
         step = TINY * np.abs(x.reshape(-1))
-        return Columns(rows, 8 * self.roundoff * np.abs(rows), step, x.size + real.nfev, np.zeros(x.size, int))
+        return Columns(rows, 8 * self.roundoff * np.abs(rows), step, nfev, np.zeros(x.size, int))
 
 
 def _imaginary_workspace(n: int, m: int) -> tuple:

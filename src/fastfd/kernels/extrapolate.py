@@ -144,7 +144,7 @@ def _notice(row, y0, count, members):
 
 
 @helper
-def _fill_central(tab, steps, count, members, y0, k, order):
+def _fill_central(tab, steps, count, members, y0, k, order, x_size):
     """The odd and the even part of f at level k, for every entry that responds."""
     h, slot = steps[H, k], count[SLOT + k]
     half, square, unit = 0.5 / h, 1.0 / (h * h), steps[CONTROL, UNIT]
@@ -159,6 +159,8 @@ def _fill_central(tab, steps, count, members, y0, k, order):
         else:
             tab[PRIMARY, k, a], tab[COMPANION, k, a] = even, odd
             tab[NOISE, k, a] = unit * (size + 2 * abs(mid)) * square
+        if order > 1:  # what rounding of the argument does to f grows like 1/hᵈ as well
+            tab[NOISE, k, a] += unit * x_size * abs(odd) * (2 * half if order % 2 else 2 * square)
 
 
 @helper
@@ -180,7 +182,7 @@ def _level(tab, steps, count, members, y0, k, order, side, x_size):
         _fill_one_sided(tab, steps, count, members, y0, k, side)
         extend(tab, steps, k, count[ENTRY], order - 1, order, x_size)
     else:
-        _fill_central(tab, steps, count, members, y0, k, order)
+        _fill_central(tab, steps, count, members, y0, k, order, x_size)
         extend(tab, steps, k, count[ENTRY], (order - 1) // 2, order // 2, x_size)
 
 

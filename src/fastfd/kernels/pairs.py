@@ -37,6 +37,8 @@ LEVELS, RATIO = 5, 2.5
 CLOSE, WIDER, MOST_TRIES = 0.1, 3.0, 7
 #: The first step of mixed differences, at the least, along a direction without a second derivative.
 FLAT_STEP = 0.02
+#: The relative rounding error of mixed differences that needs no longer steps.
+FINE = 1e-12
 
 
 @helper
@@ -159,6 +161,16 @@ def _flat(curvature, bar):
     return True
 
 
+@helper
+def _far_enough(curvature, y0, unit):
+    """Where rounding no longer limits the shortest of the mixed differences: a quadratic has no scale of its own,
+    and going further only leaves that of the other directions."""
+    h = 0.0
+    for e in range(y0.size):
+        h = max(h, np.sqrt(abs(y0[e] / curvature[e]))) if curvature[e] != 0.0 else h
+    return RATIO ** (LEVELS - 1) * np.sqrt(unit / FINE) * h
+
+
 @carrier
 def _fit_scale(f, x, point, scratch, c, v, y0, curvature, bar, reach, note, axis, unit):
     """The longest step of a direction at which the second difference is still close to the second derivative.
@@ -186,7 +198,7 @@ def _fit_scale(f, x, point, scratch, c, v, y0, curvature, bar, reach, note, axis
             return OK
         change = WIDER if close else 1.0 / WIDER
         h *= change
-        if h > min(reach[1], reach[2]):
+        if h > min(reach[1], reach[2]) or (change > 1.0 and h > _far_enough(curvature, y0, unit)):
             return OK
     return OK
 
