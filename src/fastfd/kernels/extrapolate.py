@@ -159,8 +159,8 @@ def _fill_central(tab, steps, count, members, y0, k, order, x_size):
         else:
             tab[PRIMARY, k, a], tab[COMPANION, k, a] = even, odd
             tab[NOISE, k, a] = unit * (size + 2 * abs(mid)) * square
-        if order > 1:  # what rounding of the argument does to f grows like 1/hᵈ as well
-            tab[NOISE, k, a] += unit * x_size * abs(odd) * (2 * half if order % 2 else 2 * square)
+        # the argument is rounded inside f, as in sin(a·x): that shows like rounding of f, and grows like 1/hᵈ as well
+        tab[NOISE, k, a] += unit * x_size * abs(odd) * (2 * half if order % 2 else 2 * square)
 
 
 @helper

@@ -5,8 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from fastfd.kernels.native import (
-    ASTRAY, FIRST, LAST, MIDDLE, MISPLACED, MUTATED, NONFINITE, OK, ONLY, assign, borrow, carrier, evaluate, helper,
-    kernel, nonfinite,
+    ASTRAY,
+    FIRST,
+    LAST,
+    MIDDLE,
+    MISPLACED,
+    MUTATED,
+    NONFINITE,
+    OK,
+    ONLY,
+    assign,
+    borrow,
+    carrier,
+    evaluate,
+    helper,
+    kernel,
+    nonfinite,
 )  # fmt: skip
 from fastfd.steps import place
 

@@ -12,8 +12,29 @@ import numpy as np
 from fastfd.kernels.native import fill, helper
 
 __all__ = [
-    "BAND", "BEST", "BOTTOM", "COMPANION", "CONTROL", "EMPIRICAL", "H", "MINUS", "NOISE", "NOISE_SHARE", "PLUS", "PRIMARY",
-    "ROUNDING", "SIZE", "SLOW", "T", "TOP", "TOTAL", "UNIT", "VALUE", "clear", "extend", "sheets",
+    "BAND",
+    "BEST",
+    "BOTTOM",
+    "COMPANION",
+    "CONTROL",
+    "EMPIRICAL",
+    "MINUS",
+    "NOISE",
+    "NOISE_SHARE",
+    "PLUS",
+    "PRIMARY",
+    "ROUNDING",
+    "SIZE",
+    "SLOW",
+    "TOP",
+    "TOTAL",
+    "UNIT",
+    "VALUE",
+    "H",
+    "T",
+    "clear",
+    "extend",
+    "sheets",
 ]  # fmt: skip
 
 #: What does not fall with h and is larger than this share of f is aliasing; what is smaller may be noise.
