@@ -43,8 +43,10 @@ def test_adaptive_orders(order, world):
     error = np.abs(found - wave_derivative(POINTS, 1.5, order))
     assert found.shape == info.error.shape == info.step.shape == info.status.shape == POINTS.shape
     assert (error <= info.error + 1e-14 * 1.5**order).all()
-    # no worse than a stencil of accuracy 4, which reaches u^(4/(4 + order)) at a step that suits f
-    assert error.max() <= 100 * U64 ** (4 / (4 + order)) * 1.5**order
+    # no worse than a stencil of accuracy 4, which reaches u^(4/(4 + order)) at a step that suits f, or flagged
+    sure = info.status <= 1
+    assert sure.any()
+    assert error[sure].max() <= 100 * U64 ** (4 / (4 + order)) * 1.5**order
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])

@@ -69,8 +69,10 @@ class Hessian(Prepared):
         job = self._job(x, args)
         if x.size == 0:
             found = job.nothing()
+        elif more:
+            found = job.product(x, args, more[0], full)
         else:
-            found = job.product(x, args, more[0], full) if more else job.matrix(x, args, full)
+            found = job.matrix(x, args, full)
         shape = job.shape if more else job.shape + job.shape
         value = found.value.view(complex) if job.sample.complex else found.value
         return value.reshape(shape), found.info(shape, job.shape) if full else None

@@ -517,7 +517,10 @@ def _verdict(tab, steps, count, members, y0, a, order, rtol, central):
     kinked = central and _kinked(tab, steps, count, members, y0, a)
     if total > 1e-6 * size and (kinked or tab[BEST, SLOW, a]):
         return NONSMOOTH
-    if empirical > max(0.25 * total, 4 * noise) and empirical * steps[H, bottom] ** order > NOISE_SHOWS * steps[CONTROL, UNIT] * tab[BEST, SIZE, a]:
+    cell = steps[H, bottom] ** order
+    if empirical > max(0.25 * total, 4 * noise) and (
+        empirical * cell > NOISE_SHOWS * steps[CONTROL, UNIT] * (tab[BEST, SIZE, a] + size * cell)
+    ):
         return NOISY
     return ROUNDED if 4 * (noise + empirical) > total or total <= 1e-6 * size else SCALELESS
 

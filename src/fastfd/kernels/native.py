@@ -478,7 +478,7 @@ def _trampoline(sig_type, address, frame, x, y, scratch, m, weight, factor, part
 def _trampoline_in_place(sig_type, address, frame, x, y, scratch, m, weight, factor, part):
     if not _frame_matches(sig_type, frame):
         return STALE
-    direct = weight == 1.0 and (part == FIRST or part == ONLY)
+    direct = weight == 1.0 and part in (FIRST, ONLY)
     out = _doubles(y if direct else scratch, m)
     raised, _ = _call_user(sig_type, address, frame, (_point(sig_type, frame, x), out))
     if raised:
