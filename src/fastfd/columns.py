@@ -17,7 +17,7 @@ from fastfd.plan import Groups, Plan, along, one_by_one
 from fastfd.run import Job, bad_coordinate
 from fastfd.steps import checked_bounds, place_reach, place_steps
 
-__all__ = ["Columns", "FixedJob", "ImaginaryJob", "SearchJob", "nothing"]
+__all__ = ["Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "nothing"]
 
 Array = NDArray[np.float64]
 NOTHING = np.empty(0)
@@ -264,20 +264,27 @@ class SearchJob(_StepJob):
         return rows, error, notes
 
 
-class ImaginaryJob(Job):
-    """The complex step: the same function, compiled for complex numbers, and compared with real differences."""
+class ComplexJob(Job):
+    """The same function, compiled for complex numbers; its derivative is real."""
 
-    def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
+    def __init__(self, function: Function, x: Array, args: tuple, kernel: Any, space: Any):
         try:
-            super().__init__(function, x.astype(complex), args, imaginary, _imaginary_workspace)
+            super().__init__(function, x.astype(complex), args, kernel, space)
         except (NumbaError, TypeError) as error:
             msg = "method='complex' needs f to work with complex numbers, and it does not"
             raise TypeError(msg) from error
         if not self.sample.complex:
             msg = "method='complex' needs f to return complex numbers for complex x; f drops the imaginary part"
             raise TypeError(msg)
-        self.plan, self.m = plan, self.m // 2
-        self.sample.complex = False  # the derivative is real
+        self.m, self.sample.complex = self.m // 2, False
+
+
+class ImaginaryJob(ComplexJob):
+    """The complex step, compared with real differences."""
+
+    def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
+        super().__init__(function, x, args, imaginary, _imaginary_workspace)
+        self.plan = plan
         self._real = SearchJob(function, Plan.of(1, "adaptive", None, None, None, plan.bounds, False), x, args)
 
     def rows(self, x: Array, args: tuple) -> Array:

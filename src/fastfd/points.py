@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.columns import Columns, FixedJob, SearchJob
+from fastfd.columns import Columns, ComplexJob, FixedJob, SearchJob
 from fastfd.function import Function
 from fastfd.kernels.extrapolate import ROUNDED, extrapolate_points, workspace
 from fastfd.kernels.imaginary import TINY, imaginary_points
-from fastfd.kernels.native import NumbaError
 from fastfd.kernels.pointwise import BLOCK, pointwise
 from fastfd.kernels.sweep import sweep_points
 from fastfd.plan import Plan
-from fastfd.run import Job, bad_coordinate
+from fastfd.run import bad_coordinate
 from fastfd.steps import checked_bounds
 
 __all__ = ["FixedPoints", "ImaginaryPoints", "SearchPoints"]
@@ -101,7 +100,7 @@ class SearchPoints(SearchJob):
         return rows, error, notes
 
 
-class ImaginaryPoints(Job):
+class ImaginaryPoints(ComplexJob):
     """The complex step at many points; a few of them are compared with real differences."""
 
     def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
@@ -109,15 +108,8 @@ class ImaginaryPoints(Job):
             msg = f"method='complex' gives derivatives of order 1 only, got order={plan.order}"
             raise ValueError(msg)
         space = lambda n, m: (np.empty(1, complex), np.empty(2 * m), np.empty(2 * m))  # noqa: E731
-        try:
-            super().__init__(function, x.astype(complex), args, imaginary_points, space)
-        except (NumbaError, TypeError) as error:
-            msg = "method='complex' needs f to work with complex numbers, and it does not"
-            raise TypeError(msg) from error
-        if not self.sample.complex:
-            msg = "method='complex' needs f to return complex numbers for complex x; f drops the imaginary part"
-            raise TypeError(msg)
-        self.plan, self.m, self.sample.complex = plan, self.m // 2, False
+        super().__init__(function, x, args, imaginary_points, space)
+        self.plan = plan
         self._real = SearchPoints(function, Plan.of(1, "adaptive", None, None, None, None, False), x, args)
         self.given = np.empty(0)
 
