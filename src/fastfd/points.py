@@ -70,7 +70,7 @@ class FixedPoints(FixedJob):
         spaces = [np.empty(3 * BLOCK)]
 
         def piece(thread: int, lo: int, hi: int) -> int:
-            loop(x, args, self.relative, self.roundoff, row, self.plan.order, out[:, 0], spaces[thread], lo, hi)
+            loop(x, args, self.relative, row, self.plan.order, out[:, 0], spaces[thread], lo, hi)
             return 0
 
         self.divide(piece, 0, x.size, spaces, lambda: np.empty(3 * BLOCK), self.plan.parallel)

@@ -20,8 +20,9 @@ __all__ = ["Changed", "Job", "as_point", "bad_coordinate", "checked_direction"]
 
 Array = NDArray[np.float64]
 
-#: Work below this many seconds stays on one thread: waking the others costs some 20 us, more on a busy machine.
-WORTH_THREADS = 1e-3
+#: Work below this many seconds stays on one thread: waking the others costs some 20 us, more where the cores are
+#: busy, and two threads do not always get two cores.
+WORTH_THREADS = 3e-3
 #: The columns are handed out in this many pieces a thread, so that one that is held up does not hold up the rest.
 PIECES = 4
 #: Workspaces up to this many bytes are kept for the next call.

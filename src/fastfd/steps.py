@@ -11,9 +11,8 @@ from fastfd.kernels.native import helper, kernel
 from fastfd.stencils import Stencil
 
 __all__ = [
-    "NO_ROOM", "START", "base_step", "checked_bounds", "exact_step", "first_step", "place", "place_reach", "place_search",
-    "place_steps",
-    "relative_step", "stencil_table", "unit_roundoff",
+    "NO_ROOM", "START", "base_step", "base_step_in_doubles", "checked_bounds", "exact_step", "first_step", "place",
+    "place_reach", "place_search", "place_steps", "relative_step", "stencil_table", "unit_roundoff",
 ]  # fmt: skip
 
 #: The first step of an adaptive search over |x|; start and ratio matter little, the estimate and the control decide.
@@ -55,6 +54,13 @@ def exact_step(x, h, roundoff):
 @helper
 def base_step(x, relative, roundoff):
     return exact_step(x, relative * max(1.0, abs(x)), roundoff)
+
+
+@helper
+def base_step_in_doubles(x, relative):
+    """:func:`base_step` without the question of precision, which would keep a loop over points from vectorising."""
+    h = relative * (abs(x) if abs(x) > 1.0 else 1.0)
+    return (x + h) - x
 
 
 @helper

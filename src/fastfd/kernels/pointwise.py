@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastfd.kernels.native import inline_njit
-from fastfd.steps import base_step
+from fastfd.steps import base_step_in_doubles
 
 __all__ = ["BLOCK", "pointwise"]
 
@@ -22,14 +22,14 @@ def pointwise(f: Any) -> Callable:
     """
 
     @inline_njit
-    def loop(x, args, relative, roundoff, row, order, out, space, lo, hi):
+    def loop(x, args, relative, row, order, out, space, lo, hi):
         size, width = int(row[0]), (row.size - 4) // 2
         h, total, power = space[:BLOCK], space[BLOCK : 2 * BLOCK], space[2 * BLOCK :]
         for start in range(lo, hi, BLOCK):
             count = min(BLOCK, hi - start)
             here, there = x[start : start + count], out[start : start + count]
             for i in range(count):
-                h[i], total[i], power[i] = base_step(here[i], relative, roundoff), 0.0, 1.0
+                h[i], total[i], power[i] = base_step_in_doubles(here[i], relative), 0.0, 1.0
             for q in range(size):
                 offset, weight = row[4 + q], row[4 + width + q]
                 for i in range(count):
