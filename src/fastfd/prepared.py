@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -39,7 +40,7 @@ class Prepared:
     ):
         self._function = wrap(f, out_size)
         self._plan = Plan.of(self.order, method, accuracy, step, rtol, bounds, parallel)
-        self._jobs: dict[tuple, Any] = {}
+        self._here = threading.local()
         self._lanes: dict[tuple, Any] = {}
 
     def __call__(self, x: Any, *args: Any, full_output: bool = False) -> Any:
@@ -66,6 +67,11 @@ class Prepared:
 
     def _evaluate(self, x: Array, args: tuple, full: bool, *more: Any) -> tuple[Any, Info | None]:
         raise NotImplementedError
+
+    @property
+    def _jobs(self) -> dict[tuple, Any]:
+        """Jobs by the shape of x; each thread has its own, for a layout that one changes is not the other's."""
+        return self._here.__dict__.setdefault("jobs", {})
 
     def _job(self, x: Array, args: tuple) -> Any:
         """What was made for points of this shape, if it still fits."""
