@@ -91,6 +91,23 @@ def test_points_where_f_is_not_finite_give_nan_and_say_so():
     assert not info.success and info.status[1] > 1 and (info.status[[0, 2]] <= 1).all()
 
 
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("x", [0.7, [0.7], [[0.7, 1.3], [-1.0, 2.0]]])
+def test_nfev_counts_the_calls(x, order):
+    calls = []
+
+    def f(t):
+        calls.append(t)
+        return np.sqrt(t) if t > 0 else np.nan
+
+    d = fastfd.Derivative(f, order=order)
+    d(x)  # looks at what f returns
+    d(x, full_output=True)
+    calls.clear()
+    _, info = d(x, full_output=True)
+    assert info.nfev == len(calls)
+
+
 @pytest.mark.parametrize("method", ["adaptive", "forward", "central"])
 @pytest.mark.parametrize("order", [1, 2, 3])
 @pytest.mark.parametrize("upper", [1.0, np.nextafter(1.0, 2.0), 1.0 + 1e-9])

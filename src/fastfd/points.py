@@ -90,7 +90,8 @@ class SearchPoints(SearchJob):
     def columns_at(self, x: Array, args: tuple) -> Columns:
         rows, error, notes = self._search_points(x, args)
         step, calls, status = notes.T[:3]
-        return Columns(rows, error, step, x.size + int(calls.sum()), status.astype(int))
+        nfev = int(np.maximum(calls, 1).sum())  # f(x) is among the calls, but where it ends the search it is not counted
+        return Columns(rows, error, step, nfev, status.astype(int))
 
     def _search_points(self, x: Array, args: tuple) -> tuple[Array, Array, Array]:
         shape, plan = (x.size, self.m), self.plan
