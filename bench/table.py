@@ -1,6 +1,6 @@
 """Rows of figures, and the one way they are printed: plain text that is a Markdown table too."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,7 +87,12 @@ def rendered(rows: list[Row]) -> str:
     """The table; a column that nobody filled is left out."""
     table = [COLUMNS, *(r.cells() for r in rows)]
     filled = [c for c in range(len(COLUMNS)) if any(line[c] for line in table[1:])]
-    width = {c: max(len(line[c]) for line in table) for c in filled}
-    lines = ["| " + " | ".join(line[c].ljust(width[c]) for c in filled) + " |" for line in table]
-    lines.insert(1, "|" + "|".join("-" * (width[c] + 2) for c in filled) + "|")
+    return markdown([[line[c] for c in filled] for line in table])
+
+
+def markdown(table: Sequence[Sequence[str]]) -> str:
+    """Lines of cells, the first of them the header."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in table]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)

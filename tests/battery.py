@@ -878,6 +878,15 @@ def _moved(case: Case, rng: np.random.Generator) -> Case:
     return replace(case, x=float(case.x + (case.side or sign) * distance), side=0)
 
 
+def nearby_vector(case: VectorCase, rng: np.random.Generator) -> VectorCase:
+    """The same function with each coordinate moved by up to 10 % of itself, where f is finite."""
+    for _ in range(50):
+        fresh = replace(case, x=case.x * (1.0 + rng.uniform(-0.1, 0.1, case.x.shape)))
+        if np.isfinite(fresh.f(fresh.x, *fresh.args)).all() and np.isfinite(fresh.truth()).all():
+            return fresh
+    return case
+
+
 # ------------------------------------------------------------------------------------------------ random compositions
 
 X, SCALED, SHIFTED = 0, 4, 5
