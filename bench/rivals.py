@@ -1,10 +1,8 @@
 """Each library as one small adapter: `(f, x) -> Rival`. None stands for a rival that is not here."""
 
 import importlib
-import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 
 import jacobi
@@ -14,12 +12,12 @@ from numba import njit
 from scipy.optimize import approx_fprime
 from scipy.optimize._numdiff import approx_derivative
 
-from bench import cload, loops
+from bench import ROOT, cload, loops
 from bench.contest import Rival, called
 from bench.timing import Inside
 
 SQRT_EPS = float(np.sqrt(np.finfo(float).eps))
-SOURCE = Path(__file__).parents[1] / "src"
+SOURCE = ROOT / "src"
 C_KINDS = (*(cload.LONG, cload.LONG), *(cload.ADDRESS,) * 4, cload.INT)
 FRESH_FROM = 1 << 20  # bytes of J; below, malloc's memory is warm and asking numpy for an address costs 1 us
 
@@ -27,7 +25,6 @@ FRESH_FROM = 1 << 20  # bytes of J; below, malloc's memory is warm and asking nu
 @cache
 def fastfd() -> ModuleType | None:
     """This tree's fastfd, not an installed one; None where it does not import, and the rivals still run."""
-    sys.path.insert(0, str(SOURCE))
     try:
         module = importlib.import_module("fastfd")
     except ImportError:

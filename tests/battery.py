@@ -168,6 +168,12 @@ class VectorCase:
         return _jacobian(self).copy()
 
 
+    def blur(self) -> np.ndarray:
+        """How far the Jacobian moves with half an ulp of any coordinate: f may round x before all else."""
+        up = np.diag(np.nextafter(self.x, np.inf) - self.x)
+        return np.max([abs(replace(self, x=self.x + ulp).truth() - self.truth()) / 2 for ulp in up], axis=0)
+
+
 @cache
 def _jacobian(case: VectorCase) -> np.ndarray:
     x, args = exactly(case.x), tuple(map(exactly, case.args))

@@ -85,6 +85,11 @@ class Outcome:
         return self.error <= self.bar
 
     @property
+    def excused(self) -> bool:
+        """Covered, or by no more beyond the bar than half an ulp of x does to the truth of a vector case."""
+        return self.covered or self.error <= self.bar + float(self.case.blur()[self.where])
+
+    @property
     def sharpness(self) -> float:
         """How many times larger the estimate is than the error; nan where there is no error."""
         return self.bar / self.error if self.error else nan
@@ -118,12 +123,10 @@ class Score:
     """Figures over many outcomes. One that there is nothing for is nan."""
 
     outcomes: Sequence[Outcome]
+    cost: float | None = None  # evaluations, where the outcomes are parts of larger answers
 
     def share(self, judgement: Callable[[Outcome], bool]) -> float:
         return float(np.mean([judgement(o) for o in self.outcomes])) if self.outcomes else nan
-
-    def missed(self, judgement: Callable[[Outcome], bool]) -> list[Outcome]:
-        return [o for o in self.outcomes if not judgement(o)]
 
     def count(self, judgement: Callable[[Outcome], bool]) -> int:
         return sum(map(judgement, self.outcomes))
@@ -139,10 +142,12 @@ class Score:
     @cached_property
     def estimated(self) -> "Score":
         """Those that came with an estimate of their error."""
-        return Score([o for o in self.outcomes if o.estimated])
+        return self.where(lambda o: o.estimated)
 
     @property
     def evaluations(self) -> float:
+        if self.cost is not None:
+            return self.cost
         return float(np.mean([o.nfev for o in self.outcomes])) if self.outcomes else nan
 
     @property
@@ -155,8 +160,11 @@ class Score:
         ratios = [o.sharpness for o in self.estimated.outcomes if o.error]
         return float(np.median(ratios)) if ratios else nan
 
+    def where(self, judgement: Callable[[Outcome], bool]) -> "Score":
+        return Score([o for o in self.outcomes if judgement(o)])
+
     def of(self, *kinds: str) -> "Score":
-        return Score([o for o in self.outcomes if o.case.kind in kinds])
+        return self.where(lambda o: o.case.kind in kinds)
 
 
 def adaptive(f: Callable, x: float, args: tuple, order: int = 1, **keywords: Any) -> Answer:
@@ -230,9 +238,13 @@ class At:
     x: np.ndarray
 
 
-def adaptive_jacobian(f: Callable, x: np.ndarray, args: tuple) -> Found:
-    value, info = fastfd.jacobian(f, x, args, full_output=True)
+def said(value: np.ndarray, info: fastfd.Info) -> Found:
+    """What fastfd says of a Jacobian or a gradient: a verdict on each column."""
     return Found(value, info.error, info.nfev, info.status <= ROUNDED)
+
+
+def adaptive_jacobian(f: Callable, x: np.ndarray, args: tuple) -> Found:
+    return said(*fastfd.jacobian(f, x, args, full_output=True))
 
 
 def adaptive_hessian(f: Callable, x: np.ndarray, args: tuple) -> Found:
@@ -243,8 +255,11 @@ def adaptive_hessian(f: Callable, x: np.ndarray, args: tuple) -> Found:
 
 def judged_jacobian(case: VectorCase, method: Arrays = adaptive_jacobian) -> Judged:
     """Entries relative to the largest of their row, for rows may differ in units; evaluations per column."""
-    found, truth = method(case.f, case.x, case.args), case.truth()
-    scale = np.max(np.abs(truth), axis=1, keepdims=True)
+    return judged_columns(case, method(case.f, case.x, case.args), case.truth())
+
+
+def judged_columns(case: Any, found: Found, truth: np.ndarray) -> Judged:
+    scale = np.max(np.abs(truth), axis=-1, keepdims=True)
     return Judged(entries(case, found, truth, scale), found.nfev / case.x.size)
 
 
@@ -268,7 +283,7 @@ def entries(case: Any, found: Found, truth: np.ndarray, scale: Any) -> list[Outc
     ]
 
 
-def pooled(found: Iterable[Judged]) -> tuple[Score, float]:
+def pooled(found: Iterable[Judged]) -> Score:
     """All entries together, and the mean of the costs."""
     found = list(found)
-    return Score([o for one in found for o in one.entries]), float(np.mean([one.cost for one in found]))
+    return Score([o for one in found for o in one.entries], float(np.mean([one.cost for one in found])))

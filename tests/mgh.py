@@ -667,3 +667,10 @@ PROBLEMS = (
     Problem("chebyquad", chebyquad, grid(8), chebyquad_jacobian, (), 3.51687e-3),
 )
 # fmt: on
+
+#: The 18 that the paper gives for unconstrained minimisation, in the order above.
+MINIMISED = tuple(problem for problem in PROBLEMS if problem.name in {
+    "helical_valley", "biggs_exp6", "gaussian", "powell_badly_scaled", "box", "variably_dimensioned", "watson",
+    "penalty1", "penalty2", "brown_badly_scaled", "brown_dennis", "gulf", "trigonometric", "extended_rosenbrock",
+    "extended_powell_singular", "beale", "wood", "chebyquad",
+})  # fmt: skip

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mgh import PROBLEMS, Problem, python_residual
+from mgh import MINIMISED, PROBLEMS, Problem, hessian_reference, python_residual
 
 
 def points(problem: Problem) -> list[np.ndarray]:
@@ -24,3 +24,18 @@ def test_jacobian_agrees_with_complex_step(problem: Problem) -> None:
         truth = complex_step(problem, x)
         error = np.abs(problem.jacobian(x, *problem.args) - truth)
         assert error.max() <= 1e-12 * np.abs(truth).max()
+
+
+@pytest.mark.parametrize("problem", MINIMISED, ids=lambda problem: problem.name)
+def test_hessian_in_extended_precision_agrees_with_double_and_closed_forms(problem: Problem) -> None:
+    """Where long doubles are wider, the complex step in them is good to the last digit of a double."""
+    truth = hessian_reference(problem, problem.x0.astype(np.longdouble))
+    assert truth.dtype == np.longdouble
+    scale = np.abs(truth).max()
+    assert np.abs(hessian_reference(problem, problem.x0) - truth).max() <= 1e-12 * scale
+    if problem.hessian is not None:
+        assert np.abs(problem.hessian(problem.x0, *problem.args) - truth).max() <= 1e-14 * scale
+
+
+def test_the_problems_of_minimisation_are_the_papers() -> None:
+    assert len(MINIMISED) == 18
