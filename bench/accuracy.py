@@ -343,10 +343,10 @@ def command_line() -> tuple[Options, list[str]]:
 
 def opening(options: Options) -> str:
     """What a reader must know to repeat it."""
-    names = [FASTFD, "numpy", "scipy", "numba", *(() if options.only == (FASTFD,) else methods.RIVALS)]
+    names = ["numpy", "scipy", "numba", *(() if options.only == (FASTFD,) else methods.RIVALS)]
     libraries = ", ".join(f"{name} {version(name)}" for name in names)
     sizes = f"--seed {options.seed} --near {options.near} --random {options.compositions}"
-    return f"{libraries}\nfastfd from {fastfd.__file__}\n{sizes}\n\n{NOTES}"
+    return f"fastfd {fastfd.__version__} from {fastfd.__file__}\n{libraries}\n{sizes}\n\n{NOTES}"
 
 
 if __name__ == "__main__":
