@@ -39,6 +39,28 @@ def test_parallel_gives_the_same_bits(method):
         assert np.array_equal(more.step, info.step) and more.nfev == info.nfev
 
 
+@pytest.mark.parametrize("parallel", [None, True, False])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_column_outside_the_domain_does_not_stop_the_others(parallel, compiled):
+    """Not in the first call either, when a few columns tell what all of them will cost."""
+    x = np.tile([1e-4, 1.0], 20)
+
+    def root(x):
+        return np.sqrt(np.where(x > 0, x, np.nan))
+
+    def root_of_one(x):
+        return np.sqrt(x) if x > 0 else np.nan
+
+    f, g = (njit(root), njit(root_of_one)) if compiled else (root, root_of_one)
+    options = {"method": "central", "step": 1e-3, "parallel": parallel}
+    slopes = np.where(x == 1.0, (np.sqrt(1.001) - np.sqrt(0.999)) / 2e-3, np.nan)
+    for _ in range(2):
+        assert np.allclose(fastfd.derivative(g, x, **options), slopes, rtol=1e-9, equal_nan=True)
+        J = fastfd.jacobian(f, x, **options)
+        assert np.allclose(np.diag(J), slopes, rtol=1e-9, equal_nan=True)
+        assert not J[~np.eye(40, dtype=bool)].any()
+
+
 def switching(interval):
     """Let Python threads take turns often: races show."""
     before = sys.getswitchinterval()

@@ -95,15 +95,22 @@ def _share(piece: Callable[[int, int, int], int], lo: int, hi: int, threads: int
     starts = itertools.count(lo, size)  # next() on it is atomic
 
     def work(thread: int) -> int:
+        codes = []
         while (start := next(starts)) < hi:
-            if code := piece(thread, start, min(start + size, hi)):
-                return code
-        return OK
+            codes.append(piece(thread, start, min(start + size, hi)))
+            if _ends(codes[-1]):
+                break
+        return _first_failure(codes)
 
     helpers: list[Future] = [_workers().submit(work, t) for t in range(1, threads)]
     codes = [work(0)]
     codes += [h.result() for h in helpers if not h.cancel()]  # one that had not begun is not waited for
     return _first_failure(codes)
+
+
+def _ends(code: int) -> bool:
+    """Whether the columns that are left need not be computed: where one is not finite, the others may well be."""
+    return code % 8 not in (OK, NONFINITE)
 
 
 def _first_failure(codes: list[int]) -> int:
@@ -210,21 +217,22 @@ class Job:
         self, piece: Callable, start: int, stop: int, spaces: list, space: Callable, parallel: bool | None
     ) -> int:
         """Threads where they pay: by order, or when the columns left cost enough, by the clock."""
-        done = start
+        done, first = start, OK
         if parallel is None and self._cost == np.inf:  # unknown yet: a few columns tell
             done = start - (start - stop) // 8
-            if code := self._timed(piece, start, done):
-                return code
+            first = self._timed(piece, start, done)
+            if _ends(first):
+                return first
         worth = parallel or (parallel is None and self._cost * (stop - done) > WORTH_THREADS)
         threads = min(thread_count(), stop - done) if worth and self.callee.threads else 1
         if threads <= 1:
-            return self._timed(piece, done, stop) if stop > done else OK
+            return _first_failure([first, self._timed(piece, done, stop) if stop > done else OK])
         while len(spaces) < threads:
             spaces.append(space())
         clock = perf_counter()
         code = _share(piece, done, stop, threads)
         self._cost = (perf_counter() - clock) * threads / (stop - done)
-        return code
+        return _first_failure([first, code])
 
     def _timed(self, piece: Callable, lo: int, hi: int) -> int:
         start = perf_counter()
