@@ -85,6 +85,18 @@ def root(x):
     return np.sqrt(x)
 
 
+@pytest.mark.parametrize("method", ["central", "adaptive"])
+def test_each_point_may_have_a_step_of_its_own(method):
+    x, steps = np.array([[0.5, 1.0], [2.0, 3.0]]), np.array([[1e-3, 1e-4], [0.1, 1e-2]])
+    found, info = fastfd.derivative(np.sin, x, method=method, step=steps, full_output=True)
+    alone = [fastfd.derivative(np.sin, p, method=method, step=h) for p, h in zip(x.flat, steps.flat, strict=True)]
+    assert np.array_equal(found.ravel(), alone)
+    if method == "central":
+        assert np.array_equal(info.step, (x + steps) - x)
+    with pytest.raises(ValueError, match=r"step must be a number or have the shape of x, \(2, 2\), got shape \(3,\)"):
+        fastfd.derivative(np.sin, x, method=method, step=[0.1, 0.2, 0.3])
+
+
 def test_points_where_f_is_not_finite_give_nan_and_say_so():
     found, info = fastfd.derivative(root, [1.0, -1.0, 4.0], full_output=True)
     assert np.isnan(found[1]) and np.allclose(found[[0, 2]], [0.5, 0.25], rtol=1e-11)

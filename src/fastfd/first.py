@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -197,7 +198,8 @@ class Derivative(Prepared):
         return job
 
     def _make_job(self, x: Array, args: tuple) -> Any:
-        job = JOBS[self._plan.kind](self._function, self._plan, x.reshape(-1)[0], args)
+        plan = replace(self._plan, step=None)  # one point stands for all; the steps of all follow
+        job = JOBS[plan.kind](self._function, plan, x.reshape(-1)[0], args)
         if int(np.prod(job.result_shape)) != 1:
             msg = f"derivative needs f to return a number for a number, got shape {job.result_shape}; use jacobian"
             raise ValueError(msg)
