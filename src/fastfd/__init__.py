@@ -1,5 +1,6 @@
 """fastfd: derivatives of functions you can only call, at compiled speed, with an honest error bar."""
 
+from fastfd.analysis import StepAnalysis, step_analysis
 from fastfd.first import Derivative, Gradient, Jacobian, derivative, gradient, jacobian, jvp
 from fastfd.info import Info
 from fastfd.second import Hessian, hessian, hvp
@@ -7,6 +8,6 @@ from fastfd.stencils import Stencil
 
 __version__ = "0.1.0"
 __all__ = [
-    "Derivative", "Gradient", "Hessian", "Info", "Jacobian", "Stencil", "derivative", "gradient", "hessian", "hvp",
-    "jacobian", "jvp",
+    "Derivative", "Gradient", "Hessian", "Info", "Jacobian", "Stencil", "StepAnalysis", "derivative", "gradient", "hessian",
+    "hvp", "jacobian", "jvp", "step_analysis",
 ]  # fmt: skip

@@ -33,6 +33,7 @@ class Columns(NamedTuple):
     step: Array
     nfev: int
     status: NDArray[np.int64]
+    longest: Array = NOTHING
 
 
 def nothing(n: int, m: int) -> Columns:
@@ -249,8 +250,8 @@ class SearchJob(_StepJob):
 
     def columns(self, x: Array, args: tuple, groups: Groups, reach: Array) -> Columns:
         rows, error, notes = self._search(x, args, self.at(x, args), groups, reach)
-        step, calls, status = notes.T[:3]
-        return Columns(rows, error, step, 1 + int(calls.sum()), status.astype(int))
+        step, calls, status, longest = notes.T[:4]
+        return Columns(rows, error, step, 1 + int(calls.sum()), status.astype(int), longest)
 
     def _search(
         self, x: Array, args: tuple, y0: Array, groups: Groups, reach: Array, begin: bool = False

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastfd.columns import Columns, FixedJob, ImaginaryJob, SearchJob, nothing
 from fastfd.info import Info
-from fastfd.plan import along
+from fastfd.plan import along, checked_order
 from fastfd.points import JOBS
 from fastfd.prepared import Prepared, assemble, first_call, given
 from fastfd.run import Job, as_point, checked_direction
@@ -19,7 +19,6 @@ from fastfd.run import Job, as_point, checked_direction
 __all__ = ["Derivative", "Gradient", "Jacobian", "derivative", "gradient", "jacobian", "jvp"]
 
 Array = NDArray[np.float64]
-MAX_ORDER = 10
 
 
 class Jacobian(Prepared):
@@ -185,10 +184,7 @@ class Derivative(Prepared):
     """
 
     def __init__(self, f: Callable, *, order: int = 1, **keywords: Any):
-        if not isinstance(order, int | np.integer) or isinstance(order, bool) or not 1 <= order <= MAX_ORDER:
-            msg = f"order must be an integer from 1 to {MAX_ORDER}, got {order!r}"
-            raise ValueError(msg)
-        self.order = int(order)
+        self.order = checked_order(order)
         super().__init__(f, **keywords)
 
     def _job(self, x: Array, args: tuple) -> Any:

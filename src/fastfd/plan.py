@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from fastfd.stencils import Stencil, named_stencil
 from fastfd.steps import relative_step, stencil_table
 
-__all__ = ["Groups", "Plan", "along", "one_by_one", "one_by_one_and"]
+__all__ = ["Groups", "Plan", "along", "along_often", "checked_order", "one_by_one", "one_by_one_and"]
 
+MAX_ORDER = 10
 METHODS = ("adaptive", "forward", "backward", "central", "complex")
 #: Where adaptive extrapolation stops. The error bar is a bound; the error itself is usually some 20 times smaller,
 #: and 1e-13 costs 1.6 evaluations more for the same errors.
@@ -72,6 +73,14 @@ class Plan:
         except ValueError as error:
             msg = f"step must be a number or have the shape of x, {shape}, got shape {np.shape(self.step)}"
             raise ValueError(msg) from error
+
+
+def checked_order(order: Any) -> int:
+    """The order of a derivative."""
+    if not isinstance(order, int | np.integer) or isinstance(order, bool) or not 1 <= order <= MAX_ORDER:
+        msg = f"order must be an integer from 1 to {MAX_ORDER}, got {order!r}"
+        raise ValueError(msg)
+    return int(order)
 
 
 def _check_method(method: Any, order: int) -> None:
@@ -147,3 +156,9 @@ def one_by_one_and(v: NDArray[np.float64]) -> Groups:
 def along(v: NDArray[np.float64]) -> Groups:
     """All coordinates together along v: a Jacobian-vector product."""
     return Groups(np.concatenate([[2, 2 + v.size], np.arange(v.size)]), v, 1)
+
+
+def along_often(v: NDArray[np.float64], times: int) -> Groups:
+    """The same, so many times over: a step for each."""
+    starts = np.arange(times + 1) * v.size + times + 1
+    return Groups(np.concatenate([starts, np.tile(np.arange(v.size), times)]), np.tile(v, times), times)

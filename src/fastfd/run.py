@@ -44,14 +44,14 @@ def as_point(x: Any, name: str = "x") -> Array:
     return np.array(array, dtype=float, order="C")
 
 
-def checked_direction(v: Any, x: Array) -> Array:
+def checked_direction(v: Any, x: Array, name: str = "v") -> Array:
     """The direction v, flat."""
-    direction = as_point(v, "v")
+    direction = as_point(v, name)
     if direction.shape != x.shape:
-        msg = f"v must have the shape of x, {x.shape}, got {direction.shape}"
+        msg = f"{name} must have the shape of x, {x.shape}, got {direction.shape}"
         raise ValueError(msg)
     if not np.isfinite(direction).all():
-        msg = f"v must be finite, got {v!r}"
+        msg = f"{name} must be finite, got {v!r}"
         raise ValueError(msg)
     return direction.reshape(-1)
 

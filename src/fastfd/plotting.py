@@ -1,0 +1,110 @@
+"""Pictures: errors over steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfd.errorcurve import norm
+
+__all__ = ["draw"]
+
+#: Colours that the colour-blind tell apart (Okabe and Ito 2008), the most different ones first.
+COLOURS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+GREY = "0.45"
+SIGNS = {"sqrt(eps)": "√ε", "cbrt(eps)": "∛ε"}
+RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+#: Errors so many times the derivative itself are all the same to a reader, and so are steps so many times shorter than
+#: the first that gives any digit.
+HOPELESS, CONTEXT = 30.0, 30.0
+#: The lowest line is so many times above the bottom.
+BAND = 8.0
+
+
+def draw(found: Any, ax: Any = None) -> Any:
+    """Errors of a step analysis over steps, on logarithmic axes."""
+    ax = _new_axes() if ax is None else ax
+    curves = _visible(found.error, found.limit)
+    for i, curve in enumerate(curves):
+        _draw_curve(found, ax, i, curve)
+    _draw_adaptive(found, ax)
+    _frame(found, ax, curves)
+    _draw_rules(found, ax)
+    _describe(found, ax)
+    return ax
+
+
+def _new_axes() -> Any:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        msg = 'plot needs matplotlib, which is not installed: pip install "fastfd[plot]"'
+        raise ImportError(msg) from error
+    return plt.subplots(figsize=(6.0, 4.0), layout="constrained")[1]
+
+
+def _visible(errors: Any, limit: float) -> NDArray[np.float64]:
+    """Below the limit nothing is known; and 0 has no logarithm."""
+    raised = np.maximum(errors, limit)
+    return np.where(raised > 0, raised, np.nan)
+
+
+def _draw_curve(found: Any, ax: Any, i: int, curve: NDArray[np.float64]) -> None:
+    colour, slope = COLOURS[i % len(COLOURS)], found.slope[i]
+    fitted = "" if np.isnan(slope) else f", $h^{{{slope:.1f}}}$"
+    ax.loglog(found.step, curve, color=colour, lw=1.0, label=found.labels[i] + fitted)
+    law, best = (_visible(e[i], found.limit) for e in (found.rule_error["step law"], found.best_error))
+    ax.plot(found.rule_step["step law"][i], law, "D", ms=5.5, mfc=colour, mec="white", mew=0.8)
+    ax.plot(found.best_step[i], best, "o", ms=8, mfc="none", mec=colour, mew=1.5)
+
+
+def _draw_adaptive(found: Any, ax: Any) -> None:
+    """The adaptive value at its error, over its steps; or, where it is the reference, what it hides."""
+    if found.exact:
+        error = _adaptive_error(found)
+        ax.plot((found.info.step, found.longest_step), (error, error), "k-", lw=2.5, label="adaptive")
+    elif found.limit > 0:
+        ax.axhspan(found.limit / BAND, found.limit, color="0.88", lw=0, label="error bar of adaptive")
+
+
+def _adaptive_error(found: Any) -> NDArray[np.float64]:
+    return _visible(norm(found.adaptive - found.reference), found.limit)
+
+
+def _frame(found: Any, ax: Any, curves: NDArray[np.float64]) -> None:
+    """Leave out what is hopeless, steps that give nothing else, and strokes of luck below the best."""
+    shown, size = curves[~np.isnan(curves)], norm(found.reference)
+    if shown.size == 0:
+        return
+    top, best = 3 * shown.max(), _visible(found.best_error, found.limit)
+    lowest = np.nanmin([shown.max(), _adaptive_error(found), *best])
+    if np.nanmax(found.best_error) < size:
+        top = min(top, HOPELESS * size)
+    steps, useful = (found.step[there.any(axis=0)] for there in (~np.isnan(curves), curves < size))
+    left = max(steps[0], useful[0] / CONTEXT) if useful.size else steps[0]
+    ax.set(xlim=(left / 2, steps[-1] * 2), ylim=(lowest / BAND, top))
+
+
+def _draw_rules(found: Any, ax: Any) -> None:
+    left, right = ax.get_xlim()
+    for rule, sign in SIGNS.items():
+        h = found.rule_step[rule][0]
+        if left < h < right:
+            ax.axvline(h, color=GREY, lw=0.8, ls=":")
+            ax.annotate(sign, (h, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
+                        ha="center", va="bottom", fontsize=8, color=GREY)  # fmt: skip
+
+
+def _describe(found: Any, ax: Any) -> None:
+    for marker, label in (("D", "h by the step law"), ("o", "best h")):
+        filled = GREY if marker == "D" else "none"
+        ax.plot([], [], marker, ms=5.5, mfc=filled, mec=GREY, label=label)
+    primes = "′" * found.order if found.order <= 3 else f"⁽{str(found.order).translate(RAISED)}⁾"
+    power = "" if found.order == 1 else str(found.order).translate(RAISED)
+    ax.set_xlabel("step h (units of x)", fontsize=8)
+    ax.set_ylabel(f"error of f{primes} (units of f/x{power})", fontsize=8)
+    ax.tick_params(labelsize=7)
+    above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "borderaxespad": 1.6, "frameon": False}
+    ax.legend(title=found.title, title_fontsize=9, fontsize=7, ncols=3, handlelength=1.5, columnspacing=1.2, **above)
