@@ -3,11 +3,12 @@
 from fastfd.analysis import StepAnalysis, step_analysis
 from fastfd.first import Derivative, Gradient, Jacobian, derivative, gradient, jacobian, jvp
 from fastfd.info import Info
+from fastfd.noise import NoiseInfo, noise_level
 from fastfd.second import Hessian, hessian, hvp
 from fastfd.stencils import Stencil
 
 __version__ = "0.1.0"
 __all__ = [
-    "Derivative", "Gradient", "Hessian", "Info", "Jacobian", "Stencil", "StepAnalysis", "derivative", "gradient", "hessian",
-    "hvp", "jacobian", "jvp", "step_analysis",
+    "Derivative", "Gradient", "Hessian", "Info", "Jacobian", "NoiseInfo", "Stencil", "derivative", "gradient", "hessian",
+    "hvp", "jacobian", "jvp", "noise_level",
 ]  # fmt: skip

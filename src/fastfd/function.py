@@ -32,9 +32,11 @@ from fastfd.kernels.native import (
 )  # fmt: skip
 from fastfd.steps import unit_roundoff
 
-__all__ = ["Function", "Sample", "add_note", "where_it_was", "wrap"]
+__all__ = ["ALL", "Function", "Sample", "add_note", "where_it_was", "wrap"]
 
 Array = NDArray[np.float64]
+#: Where a column is named: all coordinates moved together.
+ALL = -1
 
 
 class Sample:
@@ -149,7 +151,8 @@ def _check_types(args: tuple) -> None:
 
 
 def where_it_was(point: Any, column: int) -> str:
-    return f"raised while fastfd differentiated with respect to coordinate {column}, at x = {point!r}"
+    what = "moved all coordinates" if column == ALL else f"differentiated with respect to coordinate {column}"
+    return f"raised while fastfd {what}, at x = {point!r}"
 
 
 def add_note(error: BaseException, note: str) -> None:
