@@ -24,8 +24,8 @@ FLOORS = {
     "run": 4,
     "columns": 5, "curvature": 5, "points": 5, "prepared": 5,
     "first": 6, "second": 6, "sparse": 6, "implicit": 6, "noise": 6,
-    "check": 7, "analysis": 7, "overloads": 7, "optimize": 7,
-    "plotting": 8, "interop": 8, "interop.torch": 8, "interop.jax": 8,
+    "plotting": 7, "check": 7, "analysis": 7, "overloads": 7, "optimize": 7,
+    "interop": 8, "interop.torch": 8, "interop.jax": 8,
     "__main__": 9, "": 9,
 }  # fmt: skip
 

@@ -9,6 +9,6 @@ from fastfd.stencils import Stencil
 
 __version__ = "0.1.0"
 __all__ = [
-    "Derivative", "Gradient", "Hessian", "Info", "Jacobian", "NoiseInfo", "Stencil", "derivative", "gradient", "hessian",
-    "hvp", "jacobian", "jvp", "noise_level",
+    "Derivative", "Gradient", "Hessian", "Info", "Jacobian", "NoiseInfo", "Stencil", "StepAnalysis", "derivative",
+    "gradient", "hessian", "hvp", "jacobian", "jvp", "noise_level", "step_analysis",
 ]  # fmt: skip

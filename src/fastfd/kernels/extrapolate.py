@@ -1,5 +1,10 @@
 """Adaptive Richardson extrapolation: one ladder of steps a column, one table an output entry.
 
+The search falls to where f is smooth, fast where h is far beyond the scale of f, and then weighs truncation against
+noise: a model of the truncation error, A·Π ρt over the levels of a block (t = h²; ρ ≈ 1/ℓ² is how much each level gained
+over what the one before it gained), tells the longest step that brings truncation down to the noise, or, where noise
+limits, the step further out that promises most.
+
 The state of a column is four arrays: `tab` (see ``tableau.py``), `steps` (rows h, t, and two numbers of the
 control), `count` (counters, then for each level the evaluation it came from) and `members` (rows: the output
 entries that respond; whether an output is among them).
@@ -25,22 +30,28 @@ from fastfd.kernels.native import (
 )
 from fastfd.kernels.sweep import evaluate_at, failed, restore, shift, unchanged
 from fastfd.kernels.tableau import (
-    BAND,
+    BAR,
     BEST,
     BOTTOM,
+    CAUTION,
     COMPANION,
     CONTROL,
+    DISBELIEF,
     EMPIRICAL,
     MINUS,
     NOISE,
     NOISE_SHARE,
     PLUS,
     PRIMARY,
+    RAW,
+    RHO,
     ROUNDING,
     SIZE,
     SLOW,
+    TIRED,
     TOP,
     TOTAL,
+    TRUNCATION,
     UNIT,
     VALUE,
     H,
@@ -52,10 +63,20 @@ from fastfd.kernels.tableau import (
 from fastfd.steps import START, exact_step, place_search
 
 __all__ = [
-    "CONVERGED", "DOMAIN", "NOISY", "NONSMOOTH", "ROUNDED", "SCALELESS", "argument_size", "column", "error_bar",
-    "extrapolate", "extrapolate_points", "look", "workspace",
+    "CONVERGED", "DOMAIN", "NOISY", "NONSMOOTH", "ROUNDED", "SCALELESS", "argument_size", "column", "extrapolate",
+    "extrapolate_points", "look", "workspace",
 ]  # fmt: skip
 
+#: Where a step is close to the scale of f: h²/ℓ².
+CLOSE = 0.2
+#: Truncation is brought down to this share of the noise; steps nearer than this ratio tell nothing new; a step must
+#: promise to take the error down to this share; and how often it may fail to.
+BALANCE, LEAST_RATIO, PAYS, MOST_MISSES = 0.3, 1.6, 0.7, 1
+#: Fast falls without a change in f.
+MOST_FALLS = 4
+#: How closely noise is looked into: at this multiple of √u·x, or this share of the shortest step; and how calm f must
+#: be there, against the noise, to be smooth.
+CLOSE_UP, FAR_DOWN, CALM = 0.5, 1e-3, 0.2
 #: No column needs more levels, or more evaluations.
 LEVELS, MOST_CALLS = 32, 70
 #: Not an integer and not dyadic: a periodic f aliases coherently on such steps and looks converged.
@@ -67,7 +88,7 @@ MOST_UPS = 6
 NOISE_SHOWS = 1e3
 #: Once the first entry is known, others ask for more levels only if they are known this many times worse than wanted,
 #: and the column has had fewer evaluations than this.
-PATIENCE, MOST_SHARED_CALLS = 1e3, 24
+PATIENCE, MOST_SHARED_CALLS = 1e2, 24
 #: Entries below this share of the largest do not lead while noise limits them.
 MINOR = 1e-2
 
@@ -75,11 +96,14 @@ MINOR = 1e-2
 CONVERGED, ROUNDED, NOISY, NONSMOOTH, DOMAIN, SCALELESS = range(6)
 
 #: Counters: levels, entries that respond, evaluations, fast falls, moves up, the last move, the side that left the
-#: domain last (-1, 1); from SLOT on: where a level's evaluations are kept.
-LEVEL, ENTRY, CALLS, FALLS, UPS, LAST, SIDE, SLOT = range(8)
-DOWN, UP, FILL = range(3)
-#: More in the control row of ``steps``: the least step known to leave the domain, the lead's error before its move.
-BAD, PREVIOUS = 1, 2
+#: domain last (-1, 1), moves that did not pay, whether noise was looked into, whether a step at the scale of f is on
+#: trial, whether x itself was tried as a scale; from SLOT on: where a level's evaluations are kept.
+LEVEL, ENTRY, CALLS, FALLS, UPS, LAST, SIDE, MISSES, LOOKED, TRIAL, OWN, SLOT = range(12)
+DOWN, UP, INTO = range(3)
+#: More in the control row of ``steps``: the least step known to leave the domain, the lead's error before its move, its
+#: noise then, the model of its truncation error (A·Π ρt over the levels), the noise that is being looked into, the
+#: factor of the error bars.
+BAD, PREVIOUS, NOISE_BEFORE, MODEL_A, MODEL_RHO, WOBBLE, CARE = range(1, 8)
 
 
 def workspace(n: int, m: int, order: int) -> tuple:
@@ -159,8 +183,11 @@ def _fill_central(tab, steps, count, members, y0, k, order, x_size):
         else:
             tab[PRIMARY, k, a], tab[COMPANION, k, a] = even, odd
             tab[NOISE, k, a] = unit * (size + 2 * abs(mid)) * square
-        # the argument is rounded inside f, as in sin(a·x): that shows like rounding of f, and grows like 1/hᵈ as well
-        tab[NOISE, k, a] += unit * x_size * abs(odd) * (2 * half if order % 2 else 2 * square)
+        if k > 0 and tab[PRIMARY, k, a] == 0.0:  # perhaps h is too short to be seen
+            before = abs(tab[PRIMARY, k - 1, a])
+            tab[NOISE, k, a] += before if before > 0.0 else tab[NOISE, k - 1, a]
+        if order > 1:  # the argument is rounded inside f, as in sin(a·x), and that grows like 1/hᵈ as well
+            tab[NOISE, k, a] += unit * x_size * abs(odd) * (2 * half if order % 2 else 2 * square)
 
 
 @helper
@@ -180,10 +207,11 @@ def _level(tab, steps, count, members, y0, k, order, side, x_size):
     """Level k of the central (`side` = 0) or the one-sided ladder, and all the blocks that end there."""
     if side:
         _fill_one_sided(tab, steps, count, members, y0, k, side)
-        extend(tab, steps, k, count[ENTRY], order - 1, order, x_size)
+        extend(tab, steps, k, count[ENTRY], order - 1, order, x_size, CAUTION)
     else:
         _fill_central(tab, steps, count, members, y0, k, order, x_size)
-        extend(tab, steps, k, count[ENTRY], (order - 1) // 2, order // 2, x_size)
+        argument = x_size if order == 1 else 0.0
+        extend(tab, steps, k, count[ENTRY], (order - 1) // 2, order // 2, argument, steps[CONTROL, CARE])
 
 
 @helper
@@ -194,7 +222,7 @@ def _insert(tab, steps, count, members, y0, h, order, side, x_size):
     if not side:
         _notice(tab[MINUS, levels], y0, count, members)
     for a in range(known, count[ENTRY]):
-        tab[BEST, SIZE, a] = abs(y0[members[0, a]])
+        tab[BEST, SIZE, a], tab[BEST, TIRED, a] = abs(y0[members[0, a]]), 0.0
     k = levels
     while k > 0 and steps[H, k - 1] < h:
         steps[H, k], count[SLOT + k] = steps[H, k - 1], count[SLOT + k - 1]
@@ -236,13 +264,19 @@ def _floor(tab, steps, count, y0, k, i):
 
 
 @helper
-def _turmoil(tab, steps, count, members, y0, k, a):
+def _near(steps, k, order):
+    """Whether level k is one ordinary step below the level above it."""
+    return steps[H, k - 1] <= 1.5 * ratio_of(order) * steps[H, k]
+
+
+@helper
+def _turmoil(tab, steps, count, members, y0, a, order):
     """0 where the bottom behaves like a smooth f, 1 where it does not, 2 where h is far beyond the scale of f."""
-    i = members[0, a]
+    i, k = members[0, a], count[LEVEL] - 1
     here, above = _even(tab, count, y0, k, i), _even(tab, count, y0, k - 1, i)
     if here > 0.5 * above and here > 4 * _floor(tab, steps, count, y0, k, i):
         return 2
-    if k < 2:
+    if k < 2 or not _near(steps, k, order) or not _near(steps, k - 1, order):
         return 0
     last, before = abs(tab[PRIMARY, k, a] - tab[PRIMARY, k - 1, a]), abs(tab[PRIMARY, k - 1, a] - tab[PRIMARY, k - 2, a])
     if last <= before * steps[H, k] / steps[H, k - 1] or last <= 4 * tab[NOISE, k, a]:
@@ -251,72 +285,280 @@ def _turmoil(tab, steps, count, members, y0, k, a):
 
 
 @helper
-def _tiny(tab, steps, count, members, y0, k, a):
-    """Whether what does not fall is so small against f itself that it is noise, not aliasing."""
-    i = members[0, a]
-    wobble = abs(tab[PRIMARY, k, a] - tab[PRIMARY, k - 1, a]) * steps[H, k]
-    return max(_even(tab, count, y0, k, i), wobble) <= NOISE_SHARE * abs(y0[i])
+def _settled_down(tab, steps, count, members, y0, a):
+    """Whether f is far calmer at the bottom, after a fast fall, than it was above."""
+    i, k = members[0, a], count[LEVEL] - 1
+    calm = max(0.05 * _even(tab, count, y0, k - 1, i), 4 * _floor(tab, steps, count, y0, k, i))
+    return _even(tab, count, y0, k, i) <= calm and _change(tab, count, k, i) <= 0.3 * _change(tab, count, k - 1, i)
 
 
 @helper
-def _climb(tab, steps, count, a, order, noise, rtol):
-    """A larger step where noise limits the best block, as far as truncation lets it; 0 where that cannot pay."""
-    top, bottom, value = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a]), abs(tab[BEST, VALUE, a])
-    for k in range(top, bottom):
-        if steps[H, k] > 1.5 * ratio_of(order) * steps[H, k + 1]:
-            count[LAST] = FILL
-            return np.sqrt(steps[H, k] * steps[H, k + 1])
-    need = noise / (rtol * value) if value > 0 else 1e6
-    gap = abs(tab[PRIMARY, top, a] - tab[PRIMARY, top + 1, a])
-    grow = np.sqrt(0.1 * value / gap) if gap > 0 else 16.0 ** (1 + count[UPS])
-    grow = ratio_of(order) if order > 2 else grow  # the wanted coefficient is not the value that the sequence tends to
-    h = steps[H, top] * min(grow, max(need, ratio_of(order)))
-    limit = min(steps[CONTROL, BAD], steps[H, top - 1] if top > 0 else np.inf)
-    if h >= limit:
-        h = np.sqrt(steps[H, top] * limit)
-    count[LAST] = UP
-    return h if h > 1.5 * steps[H, top] else 0.0
+def _wobble(tab, steps, count, members, y0, a):
+    """What does not fall with h at the bottom."""
+    k = count[LEVEL] - 1
+    change = abs(tab[PRIMARY, k, a] - tab[PRIMARY, k - 1, a]) * steps[H, k]
+    return max(_even(tab, count, y0, k, members[0, a]), change)
 
 
 @helper
-def _descend(tab, steps, count, members, y0, a, order):
-    """The step below, while that pays; -1 where it does not."""
-    k, total, ratio = count[LEVEL] - 1, tab[BEST, TOTAL, a], ratio_of(order)
-    turmoil = _turmoil(tab, steps, count, members, y0, k, a)
-    if turmoil and not _tiny(tab, steps, count, members, y0, k, a):
+def _tiny(tab, steps, count, members, y0, a):
+    """Whether what does not fall is so small against f itself that it may be noise, not aliasing."""
+    return _wobble(tab, steps, count, members, y0, a) <= NOISE_SHARE * abs(y0[members[0, a]])
+
+
+@helper
+def _deeper(steps, count, order):
+    """A fast fall, faster each time."""
+    speed = 4.0 if order <= 2 else 1.5 if order <= 4 else 1.0  # the higher, the narrower is the range of good steps
+    return steps[H, count[LEVEL] - 1] / (ratio_of(order) * speed ** count[FALLS])
+
+
+@helper
+def _taken(steps, count, h):
+    for k in range(count[LEVEL]):
+        if 0.8 < steps[H, k] / h < 1.25:
+            return True
+    return False
+
+
+@helper
+def _at_scale(tab, steps, count, members, y0, a, order):
+    """After a fast fall: a step at the scale of f, as |f|, |f′| and |f″| at the bottom tell it."""
+    k, i, ratio = count[LEVEL] - 1, members[0, a], ratio_of(order)
+    h, here = steps[H, k], abs(y0[i])
+    slope, bend = _change(tab, count, k, i) / (2 * h), _even(tab, count, y0, k, i) / (2 * h * h)
+    inverse = max(slope / here if here > 0 else 0.0, bend / slope if slope > 0 else 0.0)
+    reach = np.sqrt(CLOSE) / inverse if inverse > 0 else np.inf
+    guess = min(max(reach, h / ratio), steps[H, k - 1] / ratio)
+    if _taken(steps, count, guess):
+        return h / ratio
+    count[TRIAL] = guess > h
+    return guess
+
+
+@helper
+def _look_into(steps, count, wobble, x_size):
+    """Close up, a fast oscillation falls apart into a smooth function; noise does not."""
+    count[LOOKED], count[LAST], count[MISSES], steps[CONTROL, WOBBLE] = 1, INTO, 0, wobble
+    bottom, close = steps[H, count[LEVEL] - 1], CLOSE_UP * np.sqrt(steps[CONTROL, UNIT]) * x_size
+    return close if 0.0 < close < FAR_DOWN * bottom else FAR_DOWN * bottom
+
+
+@helper
+def _saw_smooth(tab, steps, count, members, y0, a):
+    """Whether f is smooth close up and its slope another one."""
+    i, k = members[0, a], count[LEVEL] - 1
+    slope, limit = tab[PRIMARY, k, a], CALM * steps[CONTROL, WOBBLE]
+    off = abs(slope - tab[BEST, VALUE, a]) * steps[H, k]
+    seen = _change(tab, count, k, i) > 8 * _floor(tab, steps, count, y0, k, i)
+    return seen and _even(tab, count, y0, k, i) < limit and 4 * tab[NOISE, k, a] * steps[H, k] < off < limit
+
+
+@helper
+def _endless(tab, count, members, a):
+    """Whether f changes as much after so many fast falls as before: that is noise, however large."""
+    i, k = members[0, a], count[LEVEL] - 1
+    return count[FALLS] >= MOST_FALLS and _change(tab, count, k, i) > 0.3 * _change(tab, count, k - MOST_FALLS, i)
+
+
+@helper
+def _descend(tab, steps, count, members, y0, a, order, x_size):
+    """The fall to where f is smooth; -1 where the bottom is there."""
+    k = count[LEVEL] - 1
+    if count[TRIAL]:
+        count[TRIAL] = 0
+        apart = abs(tab[PRIMARY, k - 1, a] - tab[PRIMARY, k, a]) > 0.5 * abs(tab[PRIMARY, k, a])
+        if apart and not _tiny(tab, steps, count, members, y0, a):
+            count[FALLS] += 1
+            return _deeper(steps, count, order)
+        count[FALLS] = 0
+        return -1.0
+    turmoil, fell = _turmoil(tab, steps, count, members, y0, a, order), count[FALLS] > 0 and not _near(steps, k, order)
+    if fell and turmoil == 0 and not _settled_down(tab, steps, count, members, y0, a):
+        turmoil = 2
+    if turmoil and not _tiny(tab, steps, count, members, y0, a) and not _endless(tab, count, members, a):
         count[FALLS] += turmoil == 2
-        return steps[H, k] / (ratio * (4.0 if order <= 2 else 1.5) ** count[FALLS])
+        return _deeper(steps, count, order)
+    if turmoil == 2 and not count[LOOKED] and order <= 2:
+        return _look_into(steps, count, _wobble(tab, steps, count, members, y0, a), x_size)
     if turmoil == 2 and count[UPS] < MOST_UPS:
         count[UPS], count[LAST] = count[UPS] + 1, UP
         return min(16 * steps[H, 0], np.sqrt(steps[H, 0] * steps[CONTROL, BAD]))
+    if fell:
+        return _at_scale(tab, steps, count, members, y0, a, order)
     count[FALLS] = 0
-    room = tab[BEST, BOTTOM, a] == k or 10 * ratio * tab[NOISE, k, a] < total
-    pays = room and ratio * tab[BEST, ROUNDING, a] < total < 0.5 * steps[CONTROL, PREVIOUS]
-    return steps[H, k] / ratio if pays or total == np.inf else -1.0
+    return -1.0
 
 
 @helper
-def _decide(tab, steps, count, members, y0, a, order, rtol):
+def _power(h, order):
+    return h if order == 1 else h**order
+
+
+@helper
+def _finer(tab, steps, count, a, order, truncation, noise):
+    """Where truncation limits: the longest step, below the block or in a gap of it, that brings truncation down to
+    the noise; 0 where there is none."""
+    top, bottom, k, ratio = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a]), count[LEVEL] - 1, ratio_of(order)
+    rho, h = tab[BEST, RHO, a], steps[H, bottom]
+    count[LAST] = DOWN
+    if not rho > 0.0:
+        return steps[H, k] / ratio if bottom == k else 0.0
+    want = np.sqrt(BALANCE * noise / (truncation * rho))
+    if want < h:  # below: there the noise grows like 1/hᵈ
+        step = h * (want / h) ** (2.0 / (2.0 + order))
+        return min(max(step, h / ratio), h / LEAST_RATIO) if bottom == k else 0.0
+    gap, fill_in = 2.0, 0.0
+    for m in range(top, bottom):
+        if steps[H, m] > gap * steps[H, m + 1] and steps[H, m] * steps[H, m + 1] <= want * want:
+            gap, fill_in = steps[H, m] / steps[H, m + 1], np.sqrt(steps[H, m] * steps[H, m + 1])
+    if fill_in > 0.0:
+        return fill_in
+    return h / LEAST_RATIO if bottom == k else 0.0
+
+
+@helper
+def _predicted(tab, steps, a, order, new, noise):
+    """The least error to expect of the blocks that end somewhere in the best block once a step is added to it."""
+    top, bottom = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a])
+    size, least = 0, (order - 1) // 2 + 1
+    product = longest = steps[CONTROL, MODEL_A]
+    rho, best, pending = steps[CONTROL, MODEL_RHO], np.inf, new
+    k = top
+    while k <= bottom or pending > 0.0:
+        h = steps[H, k] if k <= bottom else 0.0
+        if pending > h:
+            h, pending = pending, 0.0
+        else:
+            k += 1
+        product *= rho * h * h
+        longest = product if size == 0 else longest
+        if size >= least:
+            truncation = product if size > least else longest
+            best = min(best, 2 * truncation + noise * _power(steps[H, bottom] / h, order))
+        size += 1
+    return best
+
+
+@helper
+def _gap(tab, a, noise):
+    """What the two longest steps of the block differ by, where that is more than noise."""
+    top = int(tab[BEST, TOP, a])
+    gap = abs(tab[PRIMARY, top, a] - tab[PRIMARY, top + 1, a])
+    return gap if gap > 4 * (tab[NOISE, top + 1, a] + noise) else 0.0
+
+
+@helper
+def _up_to(steps, top, h):
+    """A step above level `top`, short of what is known to be too long; 0 where there is no room."""
+    limit = min(steps[CONTROL, BAD], steps[H, top - 1] if top > 0 else np.inf)
+    h = h if h < limit else np.sqrt(steps[H, top] * limit)
+    return h if h >= 1.5 * steps[H, top] else 0.0
+
+
+@helper
+def _climb(tab, steps, count, a, order, total, noise, rtol):
+    """Where noise limits: the step, above the block or in a gap of it, that promises most; 0 where none pays."""
+    top, bottom, value, ratio = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a]), abs(tab[BEST, VALUE, a]), ratio_of(order)
+    need = noise / (rtol * value) if value > 0 else 1e6
+    if not steps[CONTROL, MODEL_RHO] > 0.0:  # truncation never showed
+        if order > 2:  # the wanted coefficient is not the value that the sequence tends to
+            return _up_to(steps, top, ratio * steps[H, top])
+        gap = _gap(tab, a, noise)
+        if gap == 0.0 or value == 0.0:
+            return _up_to(steps, top, steps[H, top] * max(ratio, min(need, 16.0 ** count[UPS])))
+        steps[CONTROL, MODEL_A], steps[CONTROL, MODEL_RHO] = value, gap / (value * steps[H, top] ** 2)
+    longest = min(np.sqrt(CLOSE / steps[CONTROL, MODEL_RHO]), steps[H, top] * need)
+    found, least = 0.0, total
+    for c in range(top, bottom + 2):
+        if c < bottom:
+            h = np.sqrt(steps[H, c] * steps[H, c + 1]) if steps[H, c] > 2 * steps[H, c + 1] else 0.0
+        else:
+            h = _up_to(steps, top, ratio * steps[H, top] if c == bottom else max(ratio * steps[H, top], longest))
+        error = _predicted(tab, steps, a, order, h, noise) if h > 0.0 else np.inf
+        if error < least:
+            found, least = h, error
+    return found if least < PAYS * total else 0.0
+
+
+@helper
+def _suspicious(tab, steps, count, members, y0, a, order, x_size):
+    """Noise by far larger than rounding may be an oscillation: the step that tells, or 0."""
+    bottom, raw, size = int(tab[BEST, BOTTOM, a]), tab[BEST, RAW, a], abs(y0[members[0, a]])
+    if order > 2:
+        return 0.0
+    raw *= steps[H, bottom] ** (order - 1)
+    if raw <= 4 * tab[BEST, ROUNDING, a] * steps[H, bottom] ** order or tab[BEST, TOTAL, a] <= 1e-8 * abs(tab[BEST, VALUE, a]):
+        return 0.0
+    if raw > NOISE_SHARE * size and count[FALLS] < 8:
+        count[FALLS], count[LAST], count[MISSES] = count[FALLS] + 1, DOWN, 0
+        return _deeper(steps, count, order)
+    if raw > NOISE_SHOWS * steps[CONTROL, UNIT] * size and not count[LOOKED]:
+        return _look_into(steps, count, raw, x_size)
+    return 0.0
+
+
+@helper
+def _weigh(tab, steps, count, members, y0, a, order, rtol, x_size):
+    """Truncation against noise, in the best block: the step that takes the larger down, or 0."""
+    total, rounding, noise = tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a], tab[BEST, EMPIRICAL, a]
+    if total == np.inf:
+        return steps[H, count[LEVEL] - 1] / ratio_of(order)
+    falling = noise < 0.5 * steps[CONTROL, NOISE_BEFORE] and noise > 4 * rounding  # then it is truncation
+    steps[CONTROL, NOISE_BEFORE] = noise
+    count[MISSES] = count[MISSES] + 1 if total >= 0.5 * steps[CONTROL, PREVIOUS] else 0
+    steps[CONTROL, PREVIOUS] = min(steps[CONTROL, PREVIOUS], total)
+    if count[MISSES] > MOST_MISSES + max(0, order - 4) // 2:
+        return 0.0
+    truncation = max(tab[BEST, TRUNCATION, a], noise if falling else 0.0)
+    noise = rounding if falling else rounding + noise
+    if 2 * truncation > noise:
+        return _finer(tab, steps, count, a, order, _model(tab, steps, a, order, truncation), noise)
+    h = _suspicious(tab, steps, count, members, y0, a, order, x_size)
+    if h > 0.0 or count[UPS] >= MOST_UPS:
+        return h
+    count[UPS], count[LAST] = count[UPS] + 1, UP
+    return _climb(tab, steps, count, a, order, total, noise, rtol)
+
+
+@helper
+def _model(tab, steps, a, order, truncation):
+    """A and ρ of the model A·Π ρt of the truncation error, where the table shows it; the error that is to be expected."""
+    top, bottom, rho = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a]), tab[BEST, RHO, a]
+    if rho > 0.0:
+        if False:
+            truncation *= min(1.0, 0.5 * DISBELIEF * rho * steps[T, top])
+        product = 1.0
+        for k in range(top, bottom + 1):
+            product *= rho * steps[T, k]
+        steps[CONTROL, MODEL_A], steps[CONTROL, MODEL_RHO] = truncation / product, rho
+    return max(truncation, 1e-300)
+
+
+@helper
+def _decide(tab, steps, count, members, y0, a, order, rtol, x_size):
     """The next step for the entry in the lead, or 0 where it has what it can get."""
-    total, before = tab[BEST, TOTAL, a], steps[CONTROL, PREVIOUS]
+    if count[LAST] == INTO:
+        count[LAST] = UP
+        if _saw_smooth(tab, steps, count, members, y0, a):
+            count[LAST], count[FALLS], count[MISSES], steps[CONTROL, PREVIOUS] = DOWN, 0, 0, np.inf
+            return steps[H, count[LEVEL] - 1] * ratio_of(order) ** 2
     if count[LAST] == DOWN:
-        h = _descend(tab, steps, count, members, y0, a, order)
-        if count[FALLS] == 0:
-            steps[CONTROL, PREVIOUS] = total
+        h = _descend(tab, steps, count, members, y0, a, order, x_size)
         if h >= 0.0:
             return h
-    elif total >= before:  # the last move did not pay: half way back, but only where much is wanting
-        much = total > PATIENCE * rtol * abs(tab[BEST, VALUE, a]) and tab[BEST, TOP, a] > 0
-        if not much or count[UPS] >= MOST_UPS:
-            return 0.0
-    steps[CONTROL, PREVIOUS] = total
-    noise = tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]
-    if tab[BEST, SLOW, a] and _tiny(tab, steps, count, members, y0, count[LEVEL] - 1, a):
-        noise += tab[BEST, BAND, a]  # differences that do not fall, in digits that far down, are noise
-    if noise <= 0.2 * total or count[UPS] >= MOST_UPS:
+    h = _weigh(tab, steps, count, members, y0, a, order, rtol, x_size)
+    return h if h > 0.0 else _suspicious(tab, steps, count, members, y0, a, order, x_size)
+
+
+@helper
+def _try_own(tab, steps, count, a, x_size):
+    """A tiny x as the scale of f, where steps far larger than x gave nothing: its own step, or 0."""
+    lost = tab[BEST, TOTAL, a] > 1e-3 * max(abs(tab[BEST, VALUE, a]), MINOR * _largest(tab, count))
+    if count[OWN] or not lost or x_size == 0.0 or steps[H, count[LEVEL] - 1] <= 2 * x_size:
         return 0.0
-    count[UPS] += 1
-    return _climb(tab, steps, count, a, order, noise, rtol)
+    count[OWN], count[LAST], count[MISSES], steps[CONTROL, PREVIOUS] = 1, DOWN, 0, np.inf
+    return START * x_size
 
 
 @helper
@@ -328,17 +570,15 @@ def _largest(tab, count):
 
 
 @helper
-def _worst(tab, count, rtol, hopeful):
-    """The entry that is known least well against its own size, or -1 where all are known well enough.
-
-    Entries far smaller than the largest must not send all to steps that noise in them alone asks for. With
-    `hopeful`, only entries that noise does not limit: for the others the first lead has done what can be done.
+def _worst(tab, count, rtol):
+    """The entry that is known least well against its own size, of those that have not had their turn; -1 where all are
+    known well enough. Entries far smaller than the largest must not send all to steps that noise in them asks for.
     """
     worst, doubt, least = -1, rtol, MINOR * _largest(tab, count)
     for a in range(count[ENTRY]):
         total, noise = tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]
         size = abs(tab[BEST, VALUE, a])
-        if total < np.inf and noise > 0.5 * total and (hopeful or size < least):
+        if tab[BEST, TIRED, a] != 0.0 or (total < np.inf and noise > 0.5 * total and size < least):
             continue
         share = total / size if size != 0.0 else np.inf
         if not share <= doubt and total > 0.0:
@@ -347,29 +587,44 @@ def _worst(tab, count, rtol, hopeful):
 
 
 @helper
-def _next_step(tab, steps, count, members, y0, lead, order, rtol):
+def _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size):
     """The step that the lead asks for, and the lead. It passes from an entry that can gain no more to the one that
     is known least, while there is one worth the evaluations. Step 0: all are done."""
     if count[LEVEL] < 2:
         return steps[H, 0] / ratio_of(order), -1
     if lead < 0:
-        lead = _worst(tab, count, rtol, False)
+        lead = _worst(tab, count, rtol)
         if lead < 0:
             return 0.0, lead
     elif tab[BEST, TOTAL, lead] <= rtol * abs(tab[BEST, VALUE, lead]):
-        return _hand_over(tab, steps, count, members, y0, lead, order, rtol)
-    h = _decide(tab, steps, count, members, y0, lead, order, rtol)
-    return (h, lead) if h > 0.0 else _hand_over(tab, steps, count, members, y0, lead, order, rtol)
+        return _hand_over(tab, steps, count, members, y0, lead, order, rtol, x_size)
+    h = _decide(tab, steps, count, members, y0, lead, order, rtol, x_size)
+    h = h if h > 0.0 else _try_own(tab, steps, count, lead, x_size)
+    return (h, lead) if h > 0.0 else _hand_over(tab, steps, count, members, y0, lead, order, rtol, x_size)
 
 
 @helper
-def _hand_over(tab, steps, count, members, y0, lead, order, rtol):
-    climbed = count[UPS] > 0
-    a = _worst(tab, count, PATIENCE * rtol, climbed)
-    if a < 0 or a == lead or count[CALLS] > MOST_SHARED_CALLS:
-        return 0.0, lead
-    count[FALLS], count[UPS], count[LAST], steps[CONTROL, PREVIOUS] = 0, 0, DOWN, np.inf
-    return _decide(tab, steps, count, members, y0, a, order, rtol), a
+def _hand_over(tab, steps, count, members, y0, lead, order, rtol, x_size):
+    tab[BEST, TIRED, lead] = 1.0
+    while count[CALLS] <= MOST_SHARED_CALLS:
+        a = _worst(tab, count, PATIENCE * rtol)
+        if a < 0:
+            break
+        _new_lead(steps, count)
+        h = _decide(tab, steps, count, members, y0, a, order, rtol, x_size)
+        if h > 0.0:
+            return h, a
+        tab[BEST, TIRED, a] = 1.0
+    return 0.0, lead
+
+
+@helper
+def _new_lead(steps, count):
+    """A fresh start for the control; what is known of the domain and of x stays."""
+    count[FALLS] = count[UPS] = count[MISSES] = count[LOOKED] = count[TRIAL] = 0
+    count[LAST] = DOWN
+    steps[CONTROL, PREVIOUS] = steps[CONTROL, NOISE_BEFORE] = np.inf
+    steps[CONTROL, MODEL_RHO] = 0.0
 
 
 @helper
@@ -406,7 +661,7 @@ def _central(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_siz
         if count[ENTRY] == 0:  # nothing moved: once more with a step that does not depend on x
             h = START if count[LEVEL] == 1 and h < START else 0.0
             continue
-        h, lead = _next_step(tab, steps, count, members, y0, lead, order, rtol)
+        h, lead = _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size)
         h = _exact(x, coords, h, steps[CONTROL, UNIT])
     return OK
 
@@ -461,15 +716,6 @@ def _factorial(order):
 
 
 @helper
-def error_bar(tab, a):
-    """Twice the total, for the best of many blocks is an optimist; more where f is noisy."""
-    empirical, extra = tab[BEST, EMPIRICAL, a], 0.0
-    if empirical > 4 * tab[BEST, ROUNDING, a]:
-        extra = 2 * max(0.0, min(tab[BEST, BAND, a], 10 * empirical) - empirical)
-    return 2 * tab[BEST, TOTAL, a] + extra
-
-
-@helper
 def _report(tab, steps, count, members, y0, order, scale, out, error):
     """Hand out a column; an output that never moved has derivative 0, within what rounding can hide."""
     if count[LEVEL] == 0:
@@ -481,7 +727,7 @@ def _report(tab, steps, count, members, y0, order, scale, out, error):
         out[i], error[i] = 0.0, hidden * abs(y0[i])
     for a in range(count[ENTRY]):
         i = members[0, a]
-        out[i], error[i] = scale * tab[BEST, VALUE, a], scale * error_bar(tab, a)
+        out[i], error[i] = scale * tab[BEST, VALUE, a], scale * tab[BEST, BAR, a]
 
 
 @helper
@@ -489,7 +735,7 @@ def _improve(tab, count, members, scale, out, error):
     """Hand out the entries that are better known from one side; whether there are any."""
     better = False
     for a in range(count[ENTRY]):
-        i, e = members[0, a], scale * error_bar(tab, a)
+        i, e = members[0, a], scale * tab[BEST, BAR, a]
         if e < error[i] or np.isnan(out[i]):
             out[i], error[i], better = scale * tab[BEST, VALUE, a], e, True
     return better
@@ -506,9 +752,9 @@ def _kinked(tab, steps, count, members, y0, a):
 
 
 @helper
-def _verdict(tab, steps, count, members, y0, a, order, rtol, central):
-    """What to think of one entry."""
-    size, total, noise = abs(tab[BEST, VALUE, a]), tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a]
+def _verdict(tab, steps, count, members, y0, a, order, rtol, central, least):
+    """What to think of one entry; `least` is the size below which an entry is judged by the others."""
+    size, total, noise = max(abs(tab[BEST, VALUE, a]), least), tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a]
     if total <= max(rtol, 1e-12) * size:
         return CONVERGED
     if not total < np.inf:
@@ -530,8 +776,9 @@ def _judge(tab, steps, count, members, y0, order, rtol, side, note):
     """The worst verdict of a column, and the block that gave the least certain entry: its shortest and longest step."""
     worst, status = -1.0, CONVERGED if count[LEVEL] else DOMAIN
     note[0] = note[3] = steps[H, 0] if count[LEVEL] else np.nan
+    least = MINOR * _largest(tab, count)
     for a in range(count[ENTRY]):
-        status = max(status, _verdict(tab, steps, count, members, y0, a, order, rtol, side == 0))
+        status = max(status, _verdict(tab, steps, count, members, y0, a, order, rtol, side == 0, least))
         doubt = tab[BEST, TOTAL, a] / (abs(tab[BEST, VALUE, a]) + 1e-300)
         if worst < doubt < np.inf:
             worst, note[0] = doubt, steps[H, int(tab[BEST, BOTTOM, a])]
@@ -544,7 +791,8 @@ def _reset(steps, count, members):
     for a in range(count[ENTRY]):
         members[1, members[0, a]] = 0
     fill(count[:SLOT], 0)
-    steps[CONTROL, BAD], steps[CONTROL, PREVIOUS] = np.inf, np.inf
+    steps[CONTROL, BAD] = np.inf
+    _new_lead(steps, count)
 
 
 @helper
@@ -560,6 +808,7 @@ def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size,
             error, note):  # fmt: skip
     """One column: central differences, and one-sided ones where they cannot have both sides."""
     _reset(steps, count, members)
+    steps[CONTROL, CARE] = 1.0 if order == 1 and x.size == 1 and y0.size == 1 else CAUTION
     scale = _factorial(order)
     status = _central(
         f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members

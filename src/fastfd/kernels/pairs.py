@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastfd.kernels.extrapolate import CALLS, ENTRY, argument_size, column, error_bar, look
+from fastfd.kernels.extrapolate import CALLS, ENTRY, argument_size, column, look
 from fastfd.kernels.native import (
     FIRST,
     LAST,
@@ -26,7 +26,7 @@ from fastfd.kernels.native import (
     kernel,
 )
 from fastfd.kernels.sweep import failed, shift, unchanged
-from fastfd.kernels.tableau import BEST, COMPANION, CONTROL, NOISE, PRIMARY, TOTAL, UNIT, VALUE, H, T, clear, extend
+from fastfd.kernels.tableau import BAR, BEST, COMPANION, CONTROL, NOISE, PRIMARY, TOTAL, UNIT, VALUE, H, T, clear, extend
 
 __all__ = ["LEVELS", "axes", "fixed_pairs", "mixed_pairs"]
 
@@ -262,7 +262,7 @@ def _mixed_level(f, x, point, scratch, y0, groups, speeds, i, j, notes, axis, le
             _mixed_one_sided(tab, k, e, corners[0, e], axis[i, level, wi, e], axis[j, level, wj, e], y0[e], a * b * hi * hj, unit)
         if not np.isfinite(tab[PRIMARY, k, e]):
             return NONFINITE
-    extend(tab, steps, k, y0.size, 0, 0 if central else 1, 0.0)
+    extend(tab, steps, k, y0.size, 0, 0 if central else 1, 0.0, 2.0)
     return OK
 
 
@@ -300,6 +300,6 @@ def mixed_pairs(f, x, y0, groups, speeds, notes, axis, rtol, roundoff, out, erro
                     return failed(status, i)
                 k += status == OK
             for e in range(y0.size):
-                out[i, j, e], error[i, j, e] = tab[BEST, VALUE, e], error_bar(tab, e)
+                out[i, j, e], error[i, j, e] = tab[BEST, VALUE, e], tab[BEST, BAR, e]
                 out[j, i, e], error[j, i, e] = out[i, j, e], error[i, j, e]
     return OK if unchanged(point, x) else failed(MUTATED, lo)

@@ -13,21 +13,28 @@ from fastfd.kernels.native import fill, helper
 
 __all__ = [
     "BAND",
+    "BAR",
     "BEST",
     "BOTTOM",
+    "CAUTION",
     "COMPANION",
     "CONTROL",
+    "DISBELIEF",
     "EMPIRICAL",
     "MINUS",
     "NOISE",
     "NOISE_SHARE",
     "PLUS",
     "PRIMARY",
+    "RAW",
+    "RHO",
     "ROUNDING",
     "SIZE",
     "SLOW",
+    "TIRED",
     "TOP",
     "TOTAL",
+    "TRUNCATION",
     "UNIT",
     "VALUE",
     "H",
@@ -44,11 +51,24 @@ NOISE_SHARE = 1e-4
 #: sequences and the rounding error of the first, by level; the best blocks; then, for each coefficient, the
 #: diagonals of the tables of the two sequences and of the rounding error.
 PLUS, MINUS, PRIMARY, COMPANION, NOISE, BEST, P, C, N = range(9)
-#: Rows of ``tab[BEST]``: the value, its total error estimate, the parts that made it, the block, whether f looked
-#: smooth there; and what belongs to no block: |f(x)|, and whether the last differences fall.
-VALUE, TOTAL, ROUNDING, EMPIRICAL, BAND, TOP, BOTTOM, SLOW, SIZE, ROUGH = range(10)
-#: The same eight rows again, from here on, for the best of the blocks that end at the level in work.
-LOCAL = 10
+#: Rows of ``tab[BEST]``: the value; its total error estimate, which chooses among the blocks; the parts that made it
+#: (TRUNCATION, ROUNDING, NOISY); the last correction; the block; whether f looked smooth there; 1/ℓ² of the length scale
+#: that the table shows; the noise amplitude that the companion shows; the error bar. Then what belongs to no block:
+#: |f(x)|, whether the last differences fall, the last gain of a block over the next shorter one with its rate (and that
+#: of the companion), the truncation error of that shorter one, and whether the entry has asked for all that it can use.
+VALUE, TOTAL, TRUNCATION, ROUNDING, EMPIRICAL, BAND, TOP, BOTTOM, SLOW, RHO, RAW, BAR = range(12)
+SIZE, ROUGH, GAIN, RATE, GAIN_2, SHORTER, TIRED = range(12, 19)
+#: The rows up to BAR again, from here on, for the best of the blocks that end at the level in work.
+LOCAL = 19
+#: By how much the error bar exceeds the estimate: the best of many blocks is an optimist, and the more so in the worst
+#: of many entries. A first derivative of a number with respect to a number needs none.
+CAUTION = 2.0
+#: How much faster than its rate predicts a table must be assumed to fail.
+DISBELIEF = 4.0
+#: A longer block must be better than a shorter one by this factor: levels far beyond the scale of f change nothing.
+WORTHWHILE = 0.9
+#: Rounding of the argument is assumed, unless the companion shows noise this many times smaller.
+SHOWN = 6.0
 #: Rows of ``steps``: h, falling, and the t that goes with it; then single numbers, the first of them the unit
 #: roundoff of f.
 H, T, CONTROL = range(3)
@@ -98,7 +118,7 @@ def _doubt(tab, steps, j, a):
     far, before = abs(tab[PRIMARY, j, a] - value), abs(tab[PRIMARY, bottom, a] - value)
     noise = min(tab[BEST, EMPIRICAL, a] * steps[H, bottom], NOISE_SHARE * tab[BEST, SIZE, a]) / steps[H, j]
     if far > max(0.5 * before, 4 * tab[NOISE, j, a], 4 * noise, tab[BEST, TOTAL, a]):
-        tab[BEST, TOTAL, a] = far
+        tab[BEST, TOTAL, a], tab[BEST, BAR, a] = far, max(2 * far, tab[BEST, BAR, a])
 
 
 @helper
@@ -124,31 +144,82 @@ def _join(tab, s_p, s_c, i, a, w, wt):
 
 
 @helper
-def _note(tab, a, value, total, rounding, even, band, i, j):
-    best = LOCAL
-    tab[BEST, best + VALUE, a], tab[BEST, best + TOTAL, a], tab[BEST, best + ROUNDING, a] = value, total, rounding
-    tab[BEST, best + EMPIRICAL, a], tab[BEST, best + BAND, a] = even, band
-    tab[BEST, best + TOP, a], tab[BEST, best + BOTTOM, a], tab[BEST, best + SLOW, a] = i, j, tab[BEST, ROUGH, a]
+def _rate(tab, steps, i, a, value, low):
+    """1/ℓ²: how much each level gains over what the one before it gained. The larger of the last two, for one may be
+    small by accident."""
+    gain = abs(value - low)
+    now = gain / (tab[BEST, GAIN, a] * steps[T, i + 1]) if gain > 0.0 else 0.0
+    rho = max(now, tab[BEST, RATE, a])
+    tab[BEST, GAIN, a], tab[BEST, RATE, a] = gain, now
+    return rho
 
 
 @helper
-def _choose(tab, a):
+def _companion_rate(tab, steps, i, a, value, low):
+    """The same for the companion, without a memory of its rates."""
+    gain = abs(value - low)
+    rate = gain / (tab[BEST, GAIN_2, a] * steps[T, i + 1]) if gain > 0.0 else 0.0
+    tab[BEST, GAIN_2, a] = gain
+    return rate
+
+
+@helper
+def _noise(raw, argument, believed):
+    """The noise in a block: what the companion shows, or the rounding of the argument where that may be hidden in it."""
+    return max(raw, min(argument, SHOWN * raw) if believed else argument)
+
+
+@helper
+def _note(tab, a, value, truncation, rounding, noise, band, i, j):
+    row = LOCAL
+    tab[BEST, row + VALUE, a], tab[BEST, row + TRUNCATION, a], tab[BEST, row + ROUNDING, a] = value, truncation, rounding
+    tab[BEST, row + EMPIRICAL, a], tab[BEST, row + BAND, a] = noise, band
+    tab[BEST, row + TOP, a], tab[BEST, row + BOTTOM, a], tab[BEST, row + SLOW, a] = i, j, tab[BEST, ROUGH, a]
+
+
+@helper
+def _note_bar(tab, steps, a, total, raw, argument, rho, caution):
+    """The error bar does not profit from noise that only happens not to show."""
+    row = LOCAL
+    rounding, noise = tab[BEST, row + ROUNDING, a], max(raw, argument)
+    bar = 2 * tab[BEST, row + TRUNCATION, a] + rounding + noise + steps[CONTROL, UNIT] * abs(tab[BEST, row + VALUE, a])
+    if raw > 4 * max(rounding, argument):  # noisy: one sample of it is not enough
+        bar, caution = bar + max(0.0, min(tab[BEST, row + BAND, a], 10 * raw) - raw), CAUTION
+    tab[BEST, row + TOTAL, a], tab[BEST, row + RHO, a] = total, rho
+    tab[BEST, row + RAW, a] = raw * steps[H, int(tab[BEST, row + BOTTOM, a])]
+    tab[BEST, row + BAR, a] = caution * bar
+
+
+@helper
+def _learn_noise(tab, steps, a):
+    """A finer block is not better, but shows more noise than the best block happened to show: believe it."""
+    bottom = int(tab[BEST, BOTTOM, a])
+    more = tab[BEST, LOCAL + RAW, a] / steps[H, bottom] - tab[BEST, EMPIRICAL, a]
+    if tab[BEST, LOCAL + BOTTOM, a] > bottom and more > 0.0:
+        tab[BEST, EMPIRICAL, a] += more
+        tab[BEST, TOTAL, a], tab[BEST, BAR, a] = tab[BEST, TOTAL, a] + more, tab[BEST, BAR, a] + CAUTION * more
+
+
+@helper
+def _choose(tab, steps, a, first):
     """Keep the block with the least error; but a finer one whose error bar excludes the value so far wins in any
     case, for the coarser one had only looked converged."""
     total, best = tab[BEST, LOCAL + TOTAL, a], tab[BEST, TOTAL, a]
     apart = abs(tab[BEST, LOCAL + VALUE, a] - tab[BEST, VALUE, a])
     if total < best or apart > 4 * (total + best):
-        for row in range(LOCAL):
-            if row <= SLOW:
-                tab[BEST, row, a] = tab[BEST, LOCAL + row, a]
+        for row in range(BAR + 1):
+            tab[BEST, row, a] = tab[BEST, LOCAL + row, a]
+    elif first and total < np.inf:
+        _learn_noise(tab, steps, a)
 
 
 @helper
-def extend(tab, steps, j, entries, s_p, s_c, x_size):
+def extend(tab, steps, j, entries, s_p, s_c, argument_size, caution):
     """Add level j at the bottom: all the blocks i..j, and the best of all blocks so far for every entry.
 
     Wanted are coefficient `s_p` of the sequence, and `s_c` of its companion; a block must know a coefficient
-    twice to say how well it knows it. `x_size` is the size of the argument, whose rounding shows in f.
+    twice to say how well it knows it. `argument_size` is the size of the argument, whose rounding shows in f;
+    `caution` multiplies the error bar.
     """
     unit = steps[CONTROL, UNIT]
     _open_level(tab, j, entries, max(s_p, s_c))
@@ -156,22 +227,35 @@ def extend(tab, steps, j, entries, s_p, s_c, x_size):
     for a in range(entries):
         if s_p == 0 and tab[BEST, TOTAL, a] < np.inf:
             _doubt(tab, steps, j, a)
-        tab[BEST, LOCAL + TOTAL, a] = np.inf
+        tab[BEST, LOCAL + TOTAL, a], tab[BEST, GAIN, a], tab[BEST, RATE, a], tab[BEST, GAIN_2, a] = np.inf, np.inf, 0.0, np.inf
     for i in range(j - 1, -1, -1):
         w, shrink = 1.0 / (steps[T, i] / steps[T, j] - 1.0), steps[T, j] / steps[T, i]
         size = j - i + 1
         for a in range(entries):
             low, high = tab[P + 3 * s_p, i + 1, a], tab[P + 3 * s_p, i, a]
-            even = abs(tab[C + 3 * s_c, i + 1, a] - tab[C + 3 * s_c, i, a]) * steps[H, j]
+            other = tab[C + 3 * s_c, i + 1, a]
+            raw = abs(other - tab[C + 3 * s_c, i, a]) * steps[H, j]
             _join(tab, s_p, s_c, i, a, w, w / steps[T, j])
-            if size < max(s_p, s_c) + 2:
+            if size < s_p + 2:
                 continue
             value, rounding, band = tab[P + 3 * s_p, i, a], tab[N + 3 * s_p, i, a], abs(low - high)
-            known = size >= s_p + 3 and tab[BEST, ROUGH, a] == 0.0
-            truncation = max(abs(value - low), abs(value - high) * shrink) if known else band
-            even = max(even, min(band, unit * abs(x_size * value) / steps[H, j]))
-            total = 2 * truncation + rounding + even + unit * abs(value)
-            if total < tab[BEST, LOCAL + TOTAL, a]:
-                _note(tab, a, value, total, rounding, even, band, i, j)
+            rho, rho_2 = _rate(tab, steps, i, a, value, low), _companion_rate(tab, steps, i, a, tab[C + 3 * s_c, i, a], other)
+            known = size >= s_p + 3
+            truncation = band
+            if known and tab[BEST, ROUGH, a] == 0.0:
+                truncation = max(abs(value - low), abs(value - high) * shrink)
+                truncation *= min(1.0, DISBELIEF * (rho if size >= s_p + 4 else max(rho, rho_2)) * steps[T, i])
+            if known and rho * steps[T, i] > 1.0:  # level i is beyond the scale of f, and so proves nothing
+                truncation = max(truncation, tab[BEST, SHORTER, a])
+            tab[BEST, SHORTER, a] = truncation
+            lost = s_p > 0 and known and rho * steps[T, i] > 1.0 and tab[BEST, GAIN, a] > rounding  # all of its values are small
+            if size < s_c + 2 or lost:
+                continue
+            argument = 2 * unit * argument_size * abs(value) / steps[H, j]
+            noise = _noise(raw, argument if known else min(argument, band), known)
+            total = 2 * truncation + rounding + noise + unit * abs(value)
+            if total < WORTHWHILE * tab[BEST, LOCAL + TOTAL, a]:
+                _note(tab, a, value, truncation, rounding, noise, band, i, j)
+                _note_bar(tab, steps, a, total, raw, argument, rho if known else np.nan, caution)
     for a in range(entries):
-        _choose(tab, a)
+        _choose(tab, steps, a, s_p == 0 and s_c == 0)
