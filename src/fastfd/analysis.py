@@ -215,7 +215,16 @@ def _seen(error: float, found: StepAnalysis) -> str:
 # --- what is evaluated ------------------------------------------------------------------------------------------------
 
 
-class _Ladder(FixedJob):
+class _Along(Job):
+    """One column, along a direction v."""
+
+    _v: Array
+
+    def fail(self, code: int, x: Array, args: tuple, work: Array, column: int) -> NoReturn:
+        super().fail(code, x, args, work, int(np.argmax(self._v != 0.0)))  # not the number of the step
+
+
+class _Ladder(_Along, FixedJob):
     """Several stencils at many steps along one direction v, in one sweep."""
 
     def __init__(self, function: Function, stencils: tuple[Stencil, ...], x: Array, args: tuple, v: Array, bounds: Any):
@@ -256,8 +265,15 @@ class _Ladder(FixedJob):
         shares |= {name: np.full(len(stencils), eps**power) for name, power in POWERS.items()}
         return {name: self.exact(x, unit * share) for name, share in shares.items()}
 
-    def fail(self, code: int, x: Array, args: tuple, work: Array, column: int) -> NoReturn:
-        super().fail(code, x, args, work, int(np.argmax(self._v != 0.0)))  # not the number of the step
+class _Reference(_Along, SearchJob):
+    """The adaptive search along v."""
+
+    def __init__(self, function: Function, x: Array, args: tuple, v: Array, order: int, bounds: Any):
+        super().__init__(function, Plan.of(order, "adaptive", None, None, RTOL, bounds, None), x, args)
+        self._v = v
+
+    def found(self, x: Array, args: tuple) -> Columns:
+        return self.columns(x, args, along(self._v), self.along(x, self._v))
 
 
 def _checked_direction(direction: Any, x: Array) -> Array:
@@ -337,10 +353,6 @@ def _span(ladder: _Ladder, x: Array, v: Array, longest: float) -> Array:
     first, last = np.ceil(PER_DECADE * np.log10((eps * max(size, top), top)))
     return np.unique(ladder.exact(x, LONGER * 10.0 ** (np.arange(first, last + 1) / PER_DECADE)))
 
-
-def _search(function: Function, x: Array, args: tuple, v: Array, order: int, bounds: Any) -> Columns:
-    job = SearchJob(function, Plan.of(order, "adaptive", None, None, RTOL, bounds, None), x, args)
-    return job.columns(x, args, along(v), job.along(x, v))
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------
@@ -485,7 +497,7 @@ def step_analysis(
     labels, chosen = zip(*_checked_stencils(stencils, order), strict=True)
     ladder = _Ladder(function, chosen, point, args, v, bounds)
     outputs, y0 = _Outputs(ladder, output), ladder.at(point, args)
-    searched = _search(function, point, args, v, order, bounds)
+    searched = _Reference(function, point, args, v, order, bounds).found(point, args)
     adaptive, info, longest = outputs.one(searched.rows[0]), _info(searched, outputs), float(searched.longest[0])
     reference = adaptive if exact is None else _checked_exact(exact, outputs.shape)
     limit = _limit(reference, info, exact is not None)

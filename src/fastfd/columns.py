@@ -9,7 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfd.function import Function
-from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, ROUNDED, SCALELESS, extrapolate, workspace
+from fastfd.kernels.extrapolate import (
+    CONVERGED,
+    DOMAIN,
+    FIRST_STEP,
+    MEMORY,
+    NOISE_LEVEL,
+    NOISE_SEEN,
+    ROUNDED,
+    SCALELESS,
+    extrapolate,
+    workspace,
+)
 from fastfd.kernels.imaginary import TINY, imaginary
 from fastfd.kernels.native import NONFINITE, OK, NumbaError, without_dispatch
 from fastfd.kernels.sweep import sweep
@@ -21,6 +32,7 @@ __all__ = ["Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "no
 
 Array = NDArray[np.float64]
 NOTHING = np.empty(0)
+NO_MEMORY = np.empty((0, MEMORY))
 #: Less room than this is none: numbers there have too few digits to divide into steps.
 TINY_ROOM = 1e-300
 
@@ -220,6 +232,7 @@ class SearchJob(_StepJob):
 
     def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
         super().__init__(function, plan, x, args, extrapolate, lambda n, m: workspace(n, m, plan.order))
+        self.memory = np.zeros((x.size, MEMORY)) if plan.learns else NO_MEMORY
 
     def place(self, x: Array, share: float = 1.0) -> Array:
         """Where the search begins at each coordinate, and the room it has (a share of it)."""
@@ -233,7 +246,7 @@ class SearchJob(_StepJob):
 
     def _scratch(self) -> tuple:
         n = self.groups.count
-        return np.empty((0, self.m)), np.empty((n, 5)), np.empty(self.m), np.empty((n, 3))
+        return np.empty((0, self.m)), np.empty((n, 5)), np.empty(self.m), np.empty((n, 3)), self.memory
 
     def along(self, x: Array, v: Array, share: float = 1.0) -> Array:
         """Where the search along v begins, and the room it has."""
@@ -259,10 +272,20 @@ class SearchJob(_StepJob):
         plan, shape = self.plan, (groups.count, self.m)
         rows, notes = np.empty(shape), np.empty((groups.count, 5))
         error = np.empty((0, self.m)) if begin else np.empty(shape)
+        memory = self.memory if groups is self.groups else NO_MEMORY
         lower, upper = self.bounds(x) if begin else self.free
-        rest = (*self._front(lower, upper, groups), rows, error, notes, y0, reach)
+        rest = (*self._front(lower, upper, groups), rows, error, notes, y0, reach, memory)
         self.run(x, args, rest, groups.count, plan.parallel, begin)
+        _pool(memory)
         return rows, error, notes
+
+
+def _pool(memory: Array) -> None:
+    """One noise for all columns: f is the same in all of them, and a column that saw little of it was lucky."""
+    known = memory[:, FIRST_STEP] > 0.0
+    if known.any():
+        seen = memory[known, NOISE_SEEN]
+        memory[known, NOISE_LEVEL] = np.maximum(seen, 2 * np.median(seen))
 
 
 class ComplexJob(Job):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ METHODS = ("adaptive", "forward", "backward", "central", "complex")
 #: Where adaptive extrapolation stops. The error bar is a bound; the error itself is usually some 20 times smaller,
 #: and 1e-13 costs 1.6 evaluations more for the same errors.
 RTOL = 1e-12
+#: What remembered steps must reach: two levels do, where a search takes four or five.
+ENOUGH = 1e-10
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Plan:
     step: Any
     bounds: Any
     parallel: bool | None
+    learns: bool = False  # whether steps that did well are tried first at the next point
 
     @classmethod
     def of(cls, order: int, method: Any, accuracy: Any, step: Any, rtol: Any, bounds: Any, parallel: Any) -> Plan:
@@ -51,6 +54,10 @@ class Plan:
             raise ValueError(msg)
         stencils = _stencils(method, order, accuracy) if kind == "fixed" else ()
         return cls(kind, order, stencils, _checked_rtol(rtol), _checked_step(step), bounds, parallel)
+
+    def learning(self, wanted: bool) -> Plan:
+        """The same with a memory of steps, where that gives the accuracy that was asked for."""
+        return replace(self, learns=wanted and self.kind == "adaptive" and (self.rtol == RTOL or self.rtol >= ENOUGH))
 
     @property
     def table(self) -> NDArray[np.float64]:

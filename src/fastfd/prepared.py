@@ -39,7 +39,7 @@ class Prepared:
         out_size: int | None = None,
     ):
         self._function = wrap(f, out_size)
-        self._plan = Plan.of(self.order, method, accuracy, step, rtol, bounds, parallel)
+        self._plan = Plan.of(self.order, method, accuracy, step, rtol, bounds, parallel).learning(True)
         self._here = threading.local()
         self._lanes: dict[tuple, Any] = {}
 
@@ -96,20 +96,25 @@ def assemble(rows: Array, job: Job) -> NDArray[Any]:
     return whole.transpose(*range(k, whole.ndim), *range(k))
 
 
-@lru_cache(maxsize=64, typed=True)
-def _prepared(cls: Any, f: Callable, **keywords: Any) -> Prepared:
-    return cls(f, **keywords)
+def _forgetful(cls: Any, f: Callable, **keywords: Any) -> Prepared:
+    """An object that searches anew at each call, so that an operator called by name depends on its arguments alone."""
+    found = cls(f, **keywords)
+    found._plan = found._plan.learning(False)
+    return found
+
+
+_kept = lru_cache(maxsize=64, typed=True)(_forgetful)
 
 
 def first_call(cls: Any, f: Callable, keywords: dict[str, Any]) -> Any:
     """The prepared object behind an operator called by name: the same one for the same function and keywords."""
     given = {k: v for k, v in keywords.items() if v is not None}
     try:
-        return _prepared(cls, f, **given)
+        return _kept(cls, f, **given)
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
-        return cls(f, **given)  # a keyword is an array
+        return _forgetful(cls, f, **given)  # a keyword is an array
 
 
 def given(args: Any) -> tuple:

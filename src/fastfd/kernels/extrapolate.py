@@ -63,7 +63,8 @@ from fastfd.kernels.tableau import (
 from fastfd.steps import START, exact_step, place_search
 
 __all__ = [
-    "CONVERGED", "DOMAIN", "NOISY", "NONSMOOTH", "ROUNDED", "SCALELESS", "argument_size", "column", "extrapolate",
+    "CONVERGED", "DOMAIN", "FIRST_STEP", "MEMORY", "NOISE_LEVEL",
+    "NOISE_SEEN", "NOISY", "NONSMOOTH", "ROUNDED", "SCALELESS", "argument_size", "column", "extrapolate",
     "extrapolate_points", "look", "workspace",
 ]  # fmt: skip
 
@@ -92,6 +93,14 @@ PATIENCE, MOST_SHARED_CALLS = 1e2, 24
 #: Entries below this share of the largest do not lead while noise limits them.
 MINOR = 1e-2
 
+#: What a column is remembered by: two steps, the share of the gain of the second over the first that is left as an
+#: error, how visible truncation was at these steps, the noise that it saw and the noise to be assumed (relative to
+#: |f|), and |f| itself where f is one number. A column without a memory has a first step of 0.
+FIRST_STEP, SECOND_STEP, LEFT, VISIBLE, NOISE_SEEN, NOISE_LEVEL, HEIGHT, MEMORY = range(8)
+#: How much more visible truncation may be at another point; an error of which share is small enough there; the range of
+#: ratios of two levels worth remembering.
+ALIKE, ENOUGH, NEAREST, FARTHEST = 10.0, 1e-10, 1.5, 20.0
+
 #: The verdict on a column; the sentences that go with them stand in ``info.py``.
 CONVERGED, ROUNDED, NOISY, NONSMOOTH, DOMAIN, SCALELESS = range(6)
 
@@ -102,8 +111,8 @@ LEVEL, ENTRY, CALLS, FALLS, UPS, LAST, SIDE, MISSES, LOOKED, TRIAL, OWN, SLOT = 
 DOWN, UP, INTO = range(3)
 #: More in the control row of ``steps``: the least step known to leave the domain, the lead's error before its move, its
 #: noise then, the model of its truncation error (A·Π ρt over the levels), the noise that is being looked into, the
-#: factor of the error bars.
-BAD, PREVIOUS, NOISE_BEFORE, MODEL_A, MODEL_RHO, WOBBLE, CARE = range(1, 8)
+#: factor of the error bars; from MEMO on: room for a memory.
+BAD, PREVIOUS, NOISE_BEFORE, MODEL_A, MODEL_RHO, WOBBLE, CARE, MEMO = range(1, 9)
 
 
 def workspace(n: int, m: int, order: int) -> tuple:
@@ -648,7 +657,10 @@ def _exact(x, coords, h, unit):
 @carrier
 def _central(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members):
     """Up and down the steps until every entry is known as well as it can be."""
-    h, lead = _exact(x, coords, reach[0], steps[CONTROL, UNIT]), -1
+    h, lead = reach[0], -1
+    if count[LEVEL] > 0:  # what was remembered did not do, but it is known
+        h, lead = _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size)
+    h = _exact(x, coords, h, steps[CONTROL, UNIT])
     while h > 0.0 and count[LEVEL] < LEVELS and count[CALLS] < MOST_CALLS:
         status = _pair(f, x, point, scratch, coords, speeds, h, reach, tab, count)
         if status == NONFINITE:
@@ -663,6 +675,96 @@ def _central(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_siz
             continue
         h, lead = _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size)
         h = _exact(x, coords, h, steps[CONTROL, UNIT])
+    return OK
+
+
+# --- steps that did well at another point -----------------------------------------------------------------------------
+
+
+@helper
+def _pair_of_levels(tab, steps, k, a):
+    """What levels k and k + 1 make of an entry, its gain over level k + 1 alone, and how visible truncation is: against
+    the value, or in the companion, whichever says less."""
+    low, high, even, above = tab[PRIMARY, k + 1, a], tab[PRIMARY, k, a], tab[COMPANION, k + 1, a], tab[COMPANION, k, a]
+    value = low + (low - high) / (steps[T, k] / steps[T, k + 1] - 1.0)
+    gain, bend = abs(value - low), abs(even - above)
+    if gain <= 4 * (tab[NOISE, k, a] + tab[NOISE, k + 1, a]):
+        return value, gain, 0.0
+    return value, gain, min(gain / abs(value) if value != 0.0 else np.inf, bend / abs(even) if even != 0.0 else np.inf)
+
+
+@helper
+def _fond(tab, steps, count, members, y0, k, memory):
+    """Levels k and k + 1 as a memory; the truncation error and the noise of its worst entry."""
+    fill(memory, 0.0)
+    worst, noise, least = 0.0, 0.0, 1e-3 * _largest(tab, count)
+    for a in range(count[ENTRY]):
+        value, gain, visible = _pair_of_levels(tab, steps, k, a)
+        size = max(abs(tab[BEST, VALUE, a]), least)
+        amplitude = tab[BEST, RAW, a] / (abs(y0[members[0, a]]) + size * steps[H, k + 1])
+        off = abs(value - tab[BEST, VALUE, a])
+        if visible > 0.0:
+            memory[LEFT], memory[VISIBLE] = max(memory[LEFT], min(1.0, off / gain)), max(memory[VISIBLE], visible)
+        memory[NOISE_SEEN] = memory[NOISE_LEVEL] = max(memory[NOISE_SEEN], amplitude)
+        worst, noise = max(worst, off / size), max(noise, (tab[NOISE, k + 1, a] + tab[BEST, RAW, a] / steps[H, k + 1]) / size)
+    memory[FIRST_STEP], memory[SECOND_STEP] = steps[H, k], steps[H, k + 1]
+    memory[HEIGHT] = abs(y0[0]) if y0.size == 1 else 0.0
+    return worst, noise
+
+
+@helper
+def _remember(tab, steps, count, members, y0, memory, trial):
+    """The two neighbouring levels that came closest to the result, drawn together until noise would limit them."""
+    memory[FIRST_STEP], least, before = 0.0, np.inf, 0.0
+    for k in range(count[LEVEL] - 1):
+        if not NEAREST <= steps[H, k] / steps[H, k + 1] <= FARTHEST:
+            continue
+        worst, noise = _fond(tab, steps, count, members, y0, k, trial)
+        trial[LEFT] = max(trial[LEFT], before)  # small by accident?
+        before = trial[LEFT] * steps[T, k + 1] / steps[T, k]
+        if worst + noise < least and noise > 0.0:
+            least = worst + noise
+            shrink = min(1.0, max(0.03, (0.1 * noise / worst) ** 0.2)) if worst > 0.0 else 1.0
+            assign(memory, trial)
+            memory[FIRST_STEP], memory[SECOND_STEP] = shrink * memory[FIRST_STEP], shrink * memory[SECOND_STEP]
+            memory[LEFT], memory[VISIBLE] = shrink**2 * memory[LEFT], shrink**2 * memory[VISIBLE]
+
+
+@helper
+def _familiar(tab, steps, count, members, y0, x_size, rtol, memory):
+    """Whether two remembered steps do for every entry here: then they stand in the table with their error bars."""
+    least, unit, h = 1e-3 * _largest(tab, count), steps[CONTROL, UNIT], steps[H, 1]
+    for a in range(count[ENTRY]):
+        value, gain, visible = _pair_of_levels(tab, steps, 0, a)
+        size = max(abs(value), least)
+        truncation = DISBELIEF * memory[LEFT] * gain
+        height = abs(y0[members[0, a]])
+        height = max(height, np.sqrt(height * memory[HEIGHT]))  # the noise in a sum of squares falls like its root
+        noise = max(2 * unit * x_size * size, memory[NOISE_LEVEL] * (height + size * h)) / h
+        noise += tab[NOISE, 1, a] + 2 * unit * x_size * abs(tab[COMPANION, 1, a])
+        total = 2 * truncation + noise + unit * size
+        if visible > ALIKE * memory[VISIBLE] or not total <= max(max(rtol, ENOUGH) * size, 2 * noise):
+            return False
+        tab[BEST, VALUE, a], tab[BEST, TOTAL, a], tab[BEST, BAR, a] = value, total, CAUTION**2 * total
+        tab[BEST, TRUNCATION, a], tab[BEST, ROUNDING, a], tab[BEST, EMPIRICAL, a] = truncation, tab[NOISE, 1, a], noise
+        tab[BEST, TOP, a], tab[BEST, BOTTOM, a], tab[BEST, SLOW, a] = 0, 1, 0.0
+    return True
+
+
+@carrier
+def _recall(f, x, point, scratch, y0, coords, speeds, reach, x_size, tab, steps, count, members, memory):
+    """The two remembered steps, as the first levels of the ladder."""
+    for k in range(2):
+        h = _exact(x, coords, memory[FIRST_STEP + k], steps[CONTROL, UNIT])
+        if not h > 0.0 or (k == 1 and h >= steps[H, 0]):
+            return OK
+        status = _pair(f, x, point, scratch, coords, speeds, h, reach, tab, count)
+        if status == NONFINITE:
+            steps[CONTROL, BAD] = min(steps[CONTROL, BAD], h)
+            return OK
+        if status != OK:
+            return status
+        _insert(tab, steps, count, members, y0, h, 1, 0, x_size)
     return OK
 
 
@@ -804,29 +906,52 @@ def _poor(out, error):
 
 
 @carrier
-def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members, out,
+def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members, memory, out,
             error, note):  # fmt: skip
-    """One column: central differences, and one-sided ones where they cannot have both sides."""
+    """One column: central differences, and one-sided ones where they cannot have both sides.
+
+    `memory` is empty, or what is remembered of this column (zeros at first) and what will be.
+    """
     _reset(steps, count, members)
     steps[CONTROL, CARE] = 1.0 if order == 1 and x.size == 1 and y0.size == 1 else CAUTION
-    scale = _factorial(order)
-    status = _central(
-        f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members
-    )
-    if status == OK:
-        _report(tab, steps, count, members, y0, order, scale if order % 2 else 0.5 * scale, out, error)
-        _judge(tab, steps, count, members, y0, order, rtol, 0, note)
-    if status == OK and steps[CONTROL, BAD] < np.inf and _poor(out, error):
-        blank = count[LEVEL] == 0
-        status = _one_sided(
+    scale = _factorial(order) if order % 2 else 0.5 * _factorial(order)
+    status, known = OK, False
+    if memory.size and memory[FIRST_STEP] > 0.0:
+        status = _recall(f, x, point, scratch, y0, coords, speeds, reach, x_size, tab, steps, count, members, memory)
+        known = status == OK and count[LEVEL] == 2 and _familiar(tab, steps, count, members, y0, x_size, rtol, memory)
+    if status == OK and not known:
+        status = _central(
             f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members
         )
-        if status == OK and blank:
-            _report(tab, steps, count, members, y0, order, scale, out, error)
-            _judge(tab, steps, count, members, y0, order, rtol, -count[SIDE], note)
-        elif status == OK and _improve(tab, count, members, scale, out, error):
-            _judge(tab, steps, count, members, y0, order, rtol, -count[SIDE], note)
+    if status == OK:
+        _report(tab, steps, count, members, y0, order, scale, out, error)
+        _judge(tab, steps, count, members, y0, order, max(rtol, ENOUGH) if known else rtol, 0, note)
+        if memory.size and not known:
+            memory[FIRST_STEP] = 0.0
+            if note[2] <= ROUNDED:
+                _remember(tab, steps, count, members, y0, memory, steps[CONTROL, MEMO : MEMO + MEMORY])
+    if status == OK and steps[CONTROL, BAD] < np.inf and _poor(out, error):
+        status = _from_one_side(
+            f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members, out,
+            error, note,
+        )  # fmt: skip
     note[1] = count[CALLS]
+    return status
+
+
+@carrier
+def _from_one_side(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members,
+                   out, error, note):  # fmt: skip
+    """What is better known from one side."""
+    blank, scale = count[LEVEL] == 0, _factorial(order)
+    status = _one_sided(
+        f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members
+    )
+    if status == OK and blank:
+        _report(tab, steps, count, members, y0, order, scale, out, error)
+        _judge(tab, steps, count, members, y0, order, rtol, -count[SIDE], note)
+    elif status == OK and _improve(tab, count, members, scale, out, error):
+        _judge(tab, steps, count, members, y0, order, rtol, -count[SIDE], note)
     return status
 
 
@@ -840,16 +965,17 @@ def argument_size(x, coords, speeds):
 
 
 @kernel
-def extrapolate(f, x, given, lower, upper, rtol, roundoff, order, groups, speeds, out, error, notes, y0, reach, work, tab,
-                steps, count, members, begin, lo, hi):  # fmt: skip
+def extrapolate(f, x, given, lower, upper, rtol, roundoff, order, groups, speeds, out, error, notes, y0, reach, memory,
+                work, tab, steps, count, members, begin, lo, hi):  # fmt: skip
     """Rows lo..hi of the transposed Jacobian, of its error and of the notes: the shortest step that counts, the
     evaluations, the verdict, the longest step that counts, the side (0: both).
 
     `reach` holds the first step of each group and the room below and above it; it and f(x), in `y0`, are found here
-    where `begin` says so. An `error` without rows is not wanted (and a fresh one costs more than the table).
+    where `begin` says so. An `error` without rows is not wanted (and a fresh one costs more than the table). `memory` has
+    a row for each group, or none.
     """
     x, y0, out, error, notes, work = borrow(x), borrow(y0), borrow(out), borrow(error), borrow(notes), borrow(work)
-    tab, steps, count, members = borrow(tab), borrow(steps), borrow(count), borrow(members)
+    tab, steps, count, members, memory = borrow(tab), borrow(steps), borrow(count), borrow(members), borrow(memory)
     point, scratch = work[: x.size], work[x.size :]
     steps[CONTROL, UNIT] = roundoff
     if begin:
@@ -865,7 +991,8 @@ def extrapolate(f, x, given, lower, upper, rtol, roundoff, order, groups, speeds
         v = speeds[groups[g] - groups[0] : groups[g + 1] - groups[0]]
         status = column(
             f, x, point, scratch, y0, coords, v, reach[g], rtol, order, argument_size(x, coords, v), tab, steps,
-            count, members, out[g], error[g] if error.shape[0] else scratch, notes[g],
+            count, members, memory[g] if memory.shape[0] else scratch[:0], out[g],
+            error[g] if error.shape[0] else scratch, notes[g],
         )  # fmt: skip
         if status != OK:
             return failed(status, g)
@@ -891,7 +1018,7 @@ def extrapolate_points(f, x, reach, rtol, roundoff, order, out, error, notes, wo
         if status == OK:
             status = column(
                 f, here, point, scratch, y0, coords, speeds, reach[i], rtol, order, abs(x[i]), tab, steps, count,
-                members, out[i], error[i], notes[i],
+                members, scratch[:0], out[i], error[i], notes[i],
             )  # fmt: skip
             notes[i, 1] += 1
         if status != OK and status != NONFINITE:

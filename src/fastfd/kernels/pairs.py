@@ -130,7 +130,7 @@ def axes(f, x, y0, groups, speeds, reach, rtol, roundoff, out, error, notes, axi
         c, v = _coords(groups, speeds, g)
         status = column(
             f, x, point, scratch, y0, c, v, reach[g], rtol, 2, argument_size(x, c, v), tab, steps, count, members,
-            out[g], error[g], notes[g],
+            scratch[:0], out[g], error[g], notes[g],
         )  # fmt: skip
         if status == OK:
             status = _fit_scale(f, x, point, scratch, c, v, y0, out[g], error[g], reach[g], notes[g], axis[g], roundoff)

@@ -178,11 +178,12 @@ def _note(tab, a, value, truncation, rounding, noise, band, i, j):
 
 
 @helper
-def _note_bar(tab, steps, a, total, raw, argument, rho, caution):
-    """The error bar does not profit from noise that only happens not to show."""
+def _note_bar(tab, steps, a, total, raw, argument, inner, rho, caution):
+    """The error bar does not profit from noise that only happens not to show; and where f rounds its argument at the
+    outset, that is a derivative next to x (`inner`), and no difference shows it."""
     row = LOCAL
     rounding, noise = tab[BEST, row + ROUNDING, a], max(raw, argument)
-    bar = 2 * tab[BEST, row + TRUNCATION, a] + rounding + noise + steps[CONTROL, UNIT] * abs(tab[BEST, row + VALUE, a])
+    bar = 2 * tab[BEST, row + TRUNCATION, a] + rounding + noise + inner + steps[CONTROL, UNIT] * abs(tab[BEST, row + VALUE, a])
     if raw > 4 * max(rounding, argument):  # noisy: one sample of it is not enough
         bar, caution = bar + max(0.0, min(tab[BEST, row + BAND, a], 10 * raw) - raw), CAUTION
     tab[BEST, row + TOTAL, a], tab[BEST, row + RHO, a] = total, rho
@@ -256,6 +257,7 @@ def extend(tab, steps, j, entries, s_p, s_c, argument_size, caution):
             total = 2 * truncation + rounding + noise + unit * abs(value)
             if total < WORTHWHILE * tab[BEST, LOCAL + TOTAL, a]:
                 _note(tab, a, value, truncation, rounding, noise, band, i, j)
-                _note_bar(tab, steps, a, total, raw, argument, rho if known else np.nan, caution)
+                inner = 2 * unit * argument_size * abs(tab[C + 3 * s_c, i, a])
+                _note_bar(tab, steps, a, total, raw, argument, inner, rho if known else np.nan, caution)
     for a in range(entries):
         _choose(tab, steps, a, s_p == 0 and s_c == 0)
