@@ -14,7 +14,7 @@ from fastfd.kernels.imaginary import TINY, imaginary
 from fastfd.kernels.native import NONFINITE, OK, NumbaError, without_dispatch
 from fastfd.kernels.sweep import sweep
 from fastfd.plan import Groups, Plan, along, one_by_one
-from fastfd.run import Job, bad_coordinate
+from fastfd.run import LINE, Job, aligned, bad_coordinate
 from fastfd.steps import checked_bounds, place_reach, place_steps
 
 __all__ = ["Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "nothing"]
@@ -138,7 +138,7 @@ class FixedJob(_StepJob):
     """Fixed stencils."""
 
     def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
-        super().__init__(function, plan, x, args, sweep, lambda n, m: (np.empty(n + m),))
+        super().__init__(function, plan, x, args, sweep, lambda n, m: (aligned(n + -n % LINE + m),))
         self.table, self.relative = plan.table, plan.relative_step(self.roundoff)
         self.centred = plan.uses_centre
         free = 1 if self.centred else 0  # f(x) is at hand already
