@@ -154,6 +154,7 @@ class Job:
         self._at: Any = None
         self._idle: list[list[tuple]] = []
         self._keep = True
+        self.again = False  # whether it has been used before
         self._cost = np.inf  # seconds a column, as last measured
 
     @property

@@ -39,7 +39,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError, TypingError
 from numba.core.registry import cpu_target
 from numba.core.typed_passes import NativeLowering
-from numba.extending import intrinsic, models, overload, register_jitable, register_model
+from numba.extending import NativeValue, intrinsic, models, overload, register_jitable, register_model, unbox
 
 __all__ = [
     "ASTRAY",
@@ -77,11 +77,11 @@ __all__ = [
     "jit_disabled",
     "kernel",
     "nonfinite",
+    "packed_call",
     "python_trampoline",
     "stretch",
     "thread_count",
     "type_names",
-    "without_dispatch",
 ]  # fmt: skip
 
 #: What one evaluation, and so a whole kernel, answers. Only OK leaves a usable result, and NONFINITE one with nan.
@@ -699,17 +699,196 @@ def has_type(value: Any) -> bool:
     return True
 
 
-def without_dispatch(dispatcher: Any, arguments: tuple, fixed: int) -> Callable:
-    """The compiled entry of a function for the types of these arguments, `fixed` of them before its star.
+# --- one call, packed once -----------------------------------------------------------------------------------------
 
-    Calling it skips the look at the types (half a microsecond for 18 arguments), so whoever calls it must know them.
+#: What a packed call answers where the point is not of the kind it was packed for, or another thread is inside.
+ELSEWHERE = -1
+
+
+class _ArrayObject(ctypes.Structure):
+    """What an array looks like in memory, behind the head that all objects have (``PyArrayObject_fields``)."""
+
+    _fields_ = (
+        ("head", ctypes.c_char * (object.__basicsize__ - ctypes.sizeof(ctypes.c_void_p))),
+        ("type", ctypes.c_size_t),
+        ("data", ctypes.c_size_t),
+        ("ndim", ctypes.c_int),
+        ("shape", ctypes.POINTER(ctypes.c_ssize_t)),
+        ("strides", ctypes.c_size_t),
+        ("base", ctypes.c_size_t),
+        ("dtype", ctypes.c_size_t),
+        ("flags", ctypes.c_int),
+    )
+
+
+#: The flags of a contiguous and aligned array.
+_PLAIN = 0x101
+_TYPE, _DATA, _NDIM, _SHAPE = (getattr(_ArrayObject, name).offset for name in ("type", "data", "ndim", "shape"))
+_DTYPE, _FLAGS = _ArrayObject.dtype.offset, _ArrayObject.flags.offset
+
+
+def _is_as_drawn(x: Any) -> bool:
+    """Whether arrays look as above; they do in all of NumPy 1 and 2."""
+    there = _ArrayObject.from_address(id(x))
+    known = (there.type, there.data, there.ndim, there.dtype, there.flags)
+    return known == (id(type(x)), x.ctypes.data, x.ndim, id(x.dtype), x.flags.num) and there.shape[0] == x.shape[0]
+
+
+class Object(types.Opaque):
+    """A Python object by its address: 2 ns, where numba takes 65 to look at an array."""
+
+
+_object = Object("fastfd.Object")
+register_model(Object)(models.OpaqueModel)
+
+
+@unbox(Object)
+def _unbox_object(kind, obj, c):
+    return NativeValue(c.builder.bitcast(obj, cgutils.voidptr_t))
+
+
+@intrinsic
+def _word_of(typingctx, address, offset):
+    """The word at an offset from an address or in an object."""
+
+    def codegen(context, builder, sig, args):
+        start = args[0] if address == _word else builder.ptrtoint(args[0], context.get_value_type(_word))
+        pointer = context.get_value_type(_word).as_pointer()
+        return builder.load(builder.inttoptr(builder.add(start, args[1]), pointer))
+
+    return _word(address, types.intp), codegen
+
+
+@intrinsic
+def _exchange(typingctx, address, word):
+    """Write a word and give the one that was there; no other thread comes between."""
+
+    def codegen(context, builder, sig, args):
+        pointer = builder.inttoptr(args[0], context.get_value_type(_word).as_pointer())
+        return builder.atomic_rmw("xchg", pointer, args[1], "acq_rel")
+
+    return _word(_word, _word), codegen
+
+
+#: A record, in words: whether it is in use, where it is unpacked, the type, the dtype and the number of dimensions of
+#: the point, the kernel, the trampoline, f; then the extents of the point, then the arguments of the kernel.
+_IN_USE, _DOOR, _KIND, _FORMAT, _DIMENSIONS, _CALLEE, _EXTENTS = (8 * i for i in (0, 1, 2, 3, 4, 5, 8))
+
+
+class Packed(types.Opaque):
+    """How the tail of a record is read. The numbers of the point and of the argument `out` come with each call."""
+
+    def __init__(self, point: types.Array, rest: tuple, out: int):
+        self.point, self.rest, self.out = point, rest, out
+        super().__init__(name=f"fastfd.Packed{(point, rest, out)}")
+
+
+register_model(Packed)(models.OpaqueModel)
+
+
+class _Words:
+    """The words of a record, one after the other."""
+
+    def __init__(self, builder, record, start):
+        self.builder, self.at = builder, start
+        self.words = builder.inttoptr(record, ir.IntType(8).as_pointer())
+
+    def next(self):
+        where = self.builder.gep(self.words, [ir.Constant(ir.IntType(32), self.at)])
+        self.at += 8
+        return self.builder.load(self.builder.bitcast(where, ir.IntType(64).as_pointer()))
+
+    def value(self, context, kind, elsewhere):
+        """An argument of the kernel; an array whose numbers may be elsewhere than when it was packed."""
+        word = self.next()
+        if isinstance(kind, types.Array):
+            shape = [self.next() for _ in range(kind.ndim)]
+            return _array(context, self.builder, kind, elsewhere or word, shape)
+        if kind == types.float64:
+            return self.builder.bitcast(word, ir.DoubleType())
+        return self.builder.trunc(word, context.get_value_type(kind))
+
+
+@intrinsic
+def _unpacked_call(typingctx, kind, record, x, out):
+    """Call the kernel of a record."""
+
+    def codegen(context, builder, sig, args):
+        words = _Words(builder, args[1], _CALLEE)
+        kernel_address, trampoline, address = (words.next() for _ in range(3))
+        shape = [words.next() for _ in range(kind.point.ndim)]
+        no_extra = cgutils.get_null_value(context.get_value_type(types.Tuple(())))
+        point = _array(context, builder, kind.point, args[2], shape)
+        frame = _frame(context, builder, (types.Tuple(()), kind.point), (no_extra, point))
+        callee = context.make_tuple(builder, _callee, (trampoline, address, frame))
+        flat = types.Array(kind.point.dtype, 1, "C")
+        point = _array(context, builder, flat, args[2], [functools.reduce(builder.mul, shape)])
+        rest = [words.value(context, t, args[3] if i == kind.out else None) for i, t in enumerate(kind.rest)]
+        return _native_call(context, builder, kernel_address, types.int64, (_callee, flat, *kind.rest), (callee, point, *rest))
+
+    return types.int64(kind, record, x, out), codegen
+
+
+@kernel
+def _unpack(kind, record, x, out):
+    return _unpacked_call(kind, record, x, out)
+
+
+@intrinsic
+def _through_door(typingctx, door, record, x, out):
+    def codegen(context, builder, sig, args):
+        opaque = cgutils.get_null_value(context.get_value_type(types.voidptr))
+        return _native_call(context, builder, args[0], types.int64, (types.voidptr, *sig.args[1:]), (opaque, *args[1:]))
+
+    return types.int64(door, record, x, out), codegen
+
+
+@inner
+def _is_of_kind(x, record):
+    """Whether an object is a plain array of the dtype and shape that a record was made for."""
+    if _word_of(x, _TYPE) != _word_of(record, _KIND) or _word_of(x, _DTYPE) != _word_of(record, _FORMAT):
+        return False
+    ndim, shape = np.int32(_word_of(x, _NDIM)), _word_of(x, _SHAPE)
+    if ndim != np.int64(_word_of(record, _DIMENSIONS)) or _word_of(x, _FLAGS) & np.uintp(_PLAIN) != _PLAIN:
+        return False
+    for i in range(ndim):
+        if _word_of(shape, 8 * i) != _word_of(record, _EXTENTS + 8 * i):
+            return False
+    return True
+
+
+@kernel
+def _run_packed(record_object, x, out):
+    record = _word_of(record_object, _DATA)
+    if not _is_of_kind(x, record) or _exchange(record + np.uintp(_IN_USE), np.uintp(1)) != 0:
+        return ELSEWHERE
+    door = _word_of(record, _DOOR)
+    code = _through_door(door, record, _word_of(x, _DATA), _word_of(out, _DATA))
+    _exchange(record + np.uintp(_IN_USE), np.uintp(0))
+    return code
+
+
+def _words_of(value: Any) -> list[int]:
+    if isinstance(value, np.ndarray):
+        return [value.ctypes.data, *value.shape]
+    return np.array([value], float if isinstance(value, float) else np.int64).view(np.uint64).tolist()
+
+
+def packed_call(kernel_address: int, head: tuple, x: Any, rest: tuple, out: int) -> tuple[Callable, Any] | None:
+    """``run, record``: ``run(record, x, y)`` calls a kernel with all these arguments, `y` in the place of ``rest[out]``.
+
+    Numba takes 65 ns to look at an array, and a kernel has a dozen: here they are looked at once. The answer is the
+    kernel's, or ELSEWHERE. Whoever calls sees to it that `y` is as ``rest[out]`` is, and keeps the rest alive. None
+    where arrays are not laid out as we know them.
     """
-    kinds = tuple(map(numba.typeof, arguments))
-    for signature, compiled in dispatcher.overloads.items():
-        if signature[:fixed] == kinds[:fixed] and tuple(signature[fixed]) == kinds[fixed:]:
-            return compiled.entry_point
-    msg = f"no compiled entry for {kinds}"  # pragma: no cover
-    raise AssertionError(msg)
+    if not _is_as_drawn(x):  # pragma: no cover
+        return None
+    kind = Packed(numba.typeof(x), tuple(map(numba.typeof, rest)), out)
+    door = _entry_point(_unpack, (kind, _word, _word, _word))
+    words = [0, door, id(type(x)), id(x.dtype), x.ndim, kernel_address, *head, *x.shape]
+    record = np.array([*words, *(word for value in rest for word in _words_of(value))], np.uint64)
+    _run_packed.compile((_object,) * 3)
+    return _run_packed.overloads[(_object,) * 3].entry_point, record
 
 
 # --- addresses -----------------------------------------------------------------------------------------------------
