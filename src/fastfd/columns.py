@@ -22,10 +22,10 @@ from fastfd.kernels.extrapolate import (
     workspace,
 )
 from fastfd.kernels.imaginary import TINY, imaginary
-from fastfd.kernels.native import NONFINITE, OK, NumbaError, without_dispatch
+from fastfd.kernels.native import NONFINITE, OK, NumbaError, packed_call
 from fastfd.kernels.sweep import sweep
 from fastfd.plan import Groups, Plan, along, one_by_one
-from fastfd.run import Job, bad_coordinate
+from fastfd.run import LINE, Job, aligned, bad_coordinate
 from fastfd.steps import checked_bounds, place_reach, place_steps
 
 __all__ = ["Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "nothing"]
@@ -62,30 +62,19 @@ class _StepJob(Job):
         super().__init__(function, x, args, kernel, space)
         self.plan, self.given, self.groups = plan, plan.steps_for(x.shape), one_by_one(x.size)
 
-    def lane(self) -> Callable[[Array], Array | None] | None:
-        """The rows at a point, by the shortest way, for calls without extra arguments that are too small for threads.
+    def lane(self, form: tuple) -> Callable[[Array], Any] | None:
+        """The derivative by the shortest way, for calls without extra arguments that are too small for threads.
 
         At two coordinates, looking at types and packing arguments costs three times the derivative. The lane packs
-        them once; it takes a contiguous array of doubles, and gives None where anything is out of the ordinary.
+        them once. It writes rows into a new array of the shape, dtype and order in `form`, or gives None where
+        anything is out of the ordinary.
         """
         if self.plan.parallel or self.plan.bounds is not None or not self.lean:
             return None
-        n, shape, front = self.groups.count, (self.groups.count, self.m), self._front(*self.free, self.groups)
-        tails = [(*self._scratch(), *self._workspace(n, self.m), True, 0, n)]
-        example = (self._kernel, *self.callee.head, (), np.empty(self.shape), *front, np.empty(shape), *tails[0])
-        enter, head = without_dispatch(self.callee.enter, example, 5), example[:4]
-
-        def rows_at(x: Array) -> Array | None:
-            try:
-                tail = tails.pop()
-            except IndexError:  # another thread is on this lane
-                return None
-            rows = np.empty(shape)
-            code = enter(*head, x, (*front, rows, *tail))
-            tails.append(tail)
-            return rows if code == OK else None
-
-        return rows_at
+        n, front = self.groups.count, self._front(*self.free, self.groups)
+        rest = (*front, np.empty((n, self.m)), *self._scratch(), *self._workspace(n, self.m), True, 0, n)
+        packed = packed_call(self._kernel, self.callee.head, np.empty(self.shape), rest, len(front))
+        return packed and _in_lane(*packed, rest, *form)
 
     def _front(self, lower: Array, upper: Array, groups: Groups) -> tuple:
         """What a kernel is told before where to write."""
@@ -136,6 +125,14 @@ class _StepJob(Job):
             bad_coordinate(x, code)
 
 
+def _in_lane(run: Callable, record: Any, rest: tuple, shape: tuple[int, ...], dtype: Any, order: Any) -> Callable:
+    def value_at(x: Array, kept: tuple = rest) -> Any:
+        value = np.empty(shape, dtype, order)
+        return value if run(record, x, value) == OK else None
+
+    return value_at
+
+
 def _shortest(steps: Array, v: Array) -> float:
     moving = v != 0.0
     with np.errstate(over="ignore"):
@@ -151,7 +148,7 @@ class FixedJob(_StepJob):
     """Fixed stencils."""
 
     def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
-        super().__init__(function, plan, x, args, sweep, lambda n, m: (np.empty(n + m),))
+        super().__init__(function, plan, x, args, sweep, lambda n, m: (aligned(n + -n % LINE + m),))
         self.table, self.relative = plan.table, plan.relative_step(self.roundoff)
         self.centred = plan.uses_centre
         free = 1 if self.centred else 0  # f(x) is at hand already

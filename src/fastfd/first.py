@@ -72,12 +72,12 @@ class Jacobian(Prepared):
         return assemble(found.rows, job), self._info(found, job)
 
     def _open_lane(self, job: Any, x: Array, args: tuple) -> None:
-        """From the second call on small jobs without extra arguments go by a shorter way."""
-        if args or self._plan.kind == "complex" or x.shape in self._lanes or len(job.result_shape) > 1:
+        """From the third call on small jobs without extra arguments go by a shorter way."""
+        if args or self._plan.kind == "complex" or len(job.result_shape) > 1:
             return
-        rows_at = job.lane()
-        if rows_at is not None:
-            self._lanes[x.shape] = _shaped(rows_at, job)
+        if job.again and x.shape not in self._lanes and (lane := _shaped(job)):
+            self._lane = self._lanes[x.shape] = lane
+        job.again = True
 
     def _columns(self, job: Any, x: Array, args: tuple) -> Columns:
         if self._plan.kind == "complex":
@@ -89,17 +89,16 @@ class Jacobian(Prepared):
         return Info(error, found.step.reshape(job.shape), found.nfev, found.status.reshape(job.shape))
 
 
-def _shaped(rows_at: Callable, job: Job) -> Callable:
-    """A lane whose rows come in the user's shape."""
-    plain = len(job.result_shape) == 1 and len(job.shape) == 1 and not job.sample.complex
-
-    def value_at(x: Array) -> NDArray[Any] | None:
-        rows = rows_at(x)
-        if rows is None:
-            return None
-        return rows.T if plain else assemble(rows, job)
-
-    return value_at
+def _shaped(job: Any) -> Callable | None:
+    """A lane that writes rows of the transpose into the user's array, or what goes for one by other strides."""
+    dtype = np.dtype(complex if job.sample.complex else float)
+    m = 8 * job.m // dtype.itemsize
+    if job.result_shape == ():
+        return job.lane((job.shape, dtype, "C"))
+    if len(job.shape) == 1:
+        return job.lane(((m, *job.shape), dtype, "F"))
+    lane = job.lane(((int(np.prod(job.shape)), job.m), np.dtype(float), "C"))
+    return lane and (lambda x: None if (rows := lane(x)) is None else assemble(rows, job))
 
 
 def _magnitude(error: NDArray[Any]) -> Array:

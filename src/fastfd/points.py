@@ -14,7 +14,7 @@ from fastfd.columns import Columns, ComplexJob, FixedJob, SearchJob
 from fastfd.function import Function
 from fastfd.kernels.extrapolate import ROUNDED, extrapolate_points, workspace
 from fastfd.kernels.imaginary import TINY, imaginary_points
-from fastfd.kernels.pointwise import BLOCK, pointwise
+from fastfd.kernels.pointwise import pointwise
 from fastfd.kernels.sweep import sweep_points
 from fastfd.plan import Plan
 from fastfd.run import bad_coordinate
@@ -63,18 +63,18 @@ class FixedPoints(FixedJob):
 
     @cached_property
     def _loop(self) -> Callable:
-        return pointwise(self.function.f)
+        offsets, weights, factor = self.plan.stencils[0].nodes
+        return pointwise(self.function.f, tuple(offsets.tolist()), tuple(weights.tolist()), factor, self.plan.order)
 
     def _inline(self, x: Array, args: tuple) -> Array:
-        loop, out, row = self._loop, np.empty((x.size, 1)), self.table[0]
-        spaces = [np.empty(3 * BLOCK)]
+        loop, out = self._loop, np.empty(x.size)
 
         def piece(thread: int, lo: int, hi: int) -> int:
-            loop(x, args, self.relative, row, self.plan.order, out[:, 0], spaces[thread], lo, hi)
+            loop(x, args, self.relative, out, lo, hi)
             return 0
 
-        self.divide(piece, 0, x.size, spaces, lambda: np.empty(3 * BLOCK), self.plan.parallel)
-        return out
+        self.divide(piece, 0, x.size, [()], tuple, self.plan.parallel)
+        return out[:, None]
 
 
 class SearchPoints(SearchJob):

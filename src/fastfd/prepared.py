@@ -18,7 +18,10 @@ from fastfd.run import Changed, Job, as_point
 __all__ = ["Prepared", "assemble", "first_call", "given"]
 
 Array = NDArray[np.float64]
-DOUBLE = np.dtype(float)
+
+
+def _no_lane(x: Any) -> None:
+    """Before there is a lane."""
 
 
 class Prepared:
@@ -42,15 +45,25 @@ class Prepared:
         self._plan = Plan.of(self.order, method, accuracy, step, rtol, bounds, parallel).learning(True)
         self._here = threading.local()
         self._lanes: dict[tuple, Any] = {}
+        self._lane: Callable = _no_lane
 
     def __call__(self, x: Any, *args: Any, full_output: bool = False) -> Any:
         """The derivative at x; with `full_output` the pair (value, info)."""
-        if type(x) is np.ndarray and not args and not full_output and x.dtype is DOUBLE and x.flags.carray:
-            lane = self._lanes.get(x.shape)
-            value = lane and lane(x)
+        if not args and not full_output:
+            value = self._lane(x)
+            if value is None and type(x) is np.ndarray:
+                value = self._other_lane(x)
             if value is not None:
                 return value
         return self._solve(as_point(x), args, full_output)
+
+    def _other_lane(self, x: Array) -> Any:
+        """The derivative by the lane for another shape than that of the last call."""
+        lane = self._lanes.get(x.shape)
+        if lane is None or lane is self._lane:
+            return None
+        self._lane = lane
+        return lane(x)
 
     def _solve(self, x: Array, args: tuple, full: bool, *more: Any) -> Any:
         args = self._function.arguments(args)
@@ -59,6 +72,7 @@ class Prepared:
         except Changed:  # arguments of other types, or another number of results: once more from the start
             self._jobs.clear()
             self._lanes.clear()
+            self._lane = _no_lane
             value, info = self._evaluate(x, args, full, *more)
         return (value, info) if full else value
 

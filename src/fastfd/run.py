@@ -16,7 +16,7 @@ from fastfd.function import Function, Sample, add_note, where_it_was
 from fastfd.kernels.native import ASTRAY, LENGTH, MISPLACED, MUTATED, NONFINITE, OK, RAISED, STALE, thread_count
 from fastfd.kernels.sweep import at
 
-__all__ = ["Changed", "Job", "as_point", "bad_coordinate", "checked_direction"]
+__all__ = ["LINE", "Changed", "Job", "aligned", "as_point", "bad_coordinate", "checked_direction"]
 
 Array = NDArray[np.float64]
 
@@ -29,8 +29,19 @@ PIECES = 4
 KEEP = 1 << 24
 
 
+#: Numbers in a cache line.
+LINE = 8
+
+
 class Changed(Exception):
     """The layout that a job was made for does not fit this call: other types, or another number of results."""
+
+
+def aligned(size: int) -> Array:
+    """Numbers from the beginning of a cache line on; vectors that straddle two lines cost 3 to 10 %."""
+    raw = np.empty(size + LINE)
+    start = (-raw.ctypes.data // 8) % LINE
+    return raw[start : start + size]
 
 
 def as_point(x: Any, name: str = "x") -> Array:
@@ -150,6 +161,7 @@ class Job:
         self._at: Any = None
         self._idle: list[list[tuple]] = []
         self._keep = True
+        self.again = False  # whether it has been used before
         self._cost = np.inf  # seconds a column, as last measured
 
     @property

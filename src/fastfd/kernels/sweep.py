@@ -14,30 +14,53 @@ from fastfd.kernels.native import (
     NONFINITE,
     OK,
     ONLY,
+    apart,
     assign,
     borrow,
-    carrier,
     evaluate,
     helper,
+    inner,
     kernel,
     nonfinite,
+    stretch,
 )  # fmt: skip
 from fastfd.steps import place
 
 __all__ = ["at", "evaluate_at", "failed", "restore", "shift", "sweep", "sweep_points", "unchanged"]
 
 
-@helper
+@inner
 def shift(point, x, coords, speeds, t):
     """Move the coordinates of a group: x + t·v, written over and later restored (never ``+= h; -= h``)."""
+    if coords.size == 1:  # what the loop wants beforehand would cost more than the move
+        k = np.uintp(coords[0])
+        point[k] = x[k] + t * speeds[0]
+    else:
+        _shift_all(point, x, coords, speeds, t)
+
+
+@helper
+def _shift_all(point, x, coords, speeds, t):
+    apart()
     for i in range(coords.size):
         k = coords[i]
         point[k] = x[k] + t * speeds[i]
 
 
-@helper
+@inner
 def restore(point, x, coords, speeds, t):
     """Put a group back; whether it was still where :func:`shift` had put it (f may write to its argument)."""
+    if coords.size == 1:
+        k = np.uintp(coords[0])
+        intact = point[k] == x[k] + t * speeds[0]
+        point[k] = x[k]
+        return intact
+    return _restore_all(point, x, coords, speeds, t)
+
+
+@helper
+def _restore_all(point, x, coords, speeds, t):
+    apart()
     intact = True
     for i in range(coords.size):
         k = coords[i]
@@ -60,7 +83,7 @@ def failed(status, where):
     return status + 8 * where
 
 
-@carrier
+@inner
 def evaluate_at(f, x, point, scratch, y):
     """f(x) into `y`: every derivative starts here, and bad input ends here."""
     assign(point, x)
@@ -76,13 +99,14 @@ def at(f, x, y, work):
     return evaluate_at(f, x, work[: x.size], work[x.size :], y)
 
 
-@carrier
+@inner
 def _weigh(f, point, x, y0, coords, speeds, h, row, scale, out, scratch):
     """Σ wᵢ f(x + oᵢhv) · scale into `out`; f(x) is taken from `y0` where that is at hand."""
-    size, width = int(row[0]), (row.size - 4) // 2
+    size, half = int(row[0]), 2 + row.size // 2
+    offsets, weights = stretch(row, 4, half), stretch(row, half, row.size)
     status = OK
     for i in range(size):
-        t, weight = row[4 + i] * h, row[4 + width + i]
+        t, weight = offsets[i] * h, weights[i]
         part = ONLY if size == 1 else LAST if i == size - 1 else FIRST if i == 0 else MIDDLE
         if t == 0.0 and y0.size:
             status = _gather_centre(y0, out, weight, scale, part)
@@ -99,6 +123,7 @@ def _weigh(f, point, x, y0, coords, speeds, h, row, scale, out, scratch):
 @helper
 def _gather_centre(y0, out, weight, factor, part):
     """f(x), which is known already, into the weighted sum."""
+    apart()
     for k in range(out.size):
         total = weight * y0[k] if part == FIRST else out[k] + weight * y0[k]
         out[k] = total * factor if part == LAST else total
@@ -114,7 +139,7 @@ def _scale(row, h, order):
     return row[1] / power
 
 
-@carrier
+@inner
 def _begin(f, x, given, relative, roundoff, lower, upper, table, y0, steps, point, scratch):
     """A step for every coordinate, and f(x) where a stencil wants it."""
     wrong = place(x, given, relative, roundoff, lower, upper, table, steps)
@@ -129,26 +154,27 @@ def sweep(f, x, given, relative, roundoff, lower, upper, table, order, groups, s
 
     `groups` holds where each group begins (in itself) and then the coordinates; `speeds` goes with those. Steps
     are rows (h, row of the table), placed here where `begin` says so. A result that is not finite is kept and
-    reported; other failures end the sweep.
+    reported; other failures end the sweep. `work` begins with room for the point and ends with room for a result.
     """
     x, out, work, table, steps = borrow(x), borrow(out), borrow(work), borrow(table), borrow(steps)
     y0, groups, speeds = borrow(y0), borrow(groups), borrow(speeds)
-    point, scratch = work[: x.size], work[x.size :]
+    point, scratch = stretch(work, 0, x.size), stretch(work, work.size - out.shape[1], work.size)
     if begin:
         status = _begin(f, x, given, relative, roundoff, lower, upper, table, y0, steps, point, scratch)
         if status != OK:
             return status
     assign(point, x)
     code, first = OK, groups[0]
-    for g in range(lo, hi):
-        coords = groups[groups[g] : groups[g + 1]]
-        v = speeds[groups[g] - first : groups[g + 1] - first]
-        h, row = steps[g, 0], table[int(steps[g, 1])]
+    for k in range(lo, hi):
+        g = np.uintp(k)
+        start, stop = groups[g], groups[g + np.uintp(1)]
+        coords, v = stretch(groups, start, stop), stretch(speeds, start - first, stop - first)
+        h, row = steps[g, 0], table[np.uintp(steps[g, 1])]
         status = _weigh(f, point, x, y0, coords, v, h, row, _scale(row, h, order), out[g], scratch)
         if status == NONFINITE:
-            code = failed(status, g) if code == OK else code
+            code = failed(status, k) if code == OK else code
         elif status != OK:
-            return failed(status, g)
+            return failed(status, k)
     return code if unchanged(point, x) else failed(MUTATED, lo)
 
 
