@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastfd.stencils import Stencil, named_stencil
 from fastfd.steps import relative_step, stencil_table
 
-__all__ = ["Groups", "Plan", "along", "along_often", "checked_order", "one_by_one", "one_by_one_and"]
+__all__ = ["ENOUGH", "Groups", "Plan", "along", "along_often", "checked_order", "one_by_one", "one_by_one_and"]
 
 MAX_ORDER = 10
 METHODS = ("adaptive", "forward", "backward", "central", "complex")
@@ -56,8 +56,8 @@ class Plan:
         return cls(kind, order, stencils, _checked_rtol(rtol), _checked_step(step), bounds, parallel)
 
     def learning(self, wanted: bool) -> Plan:
-        """The same with a memory of steps, where that gives the accuracy that was asked for."""
-        return replace(self, learns=wanted and self.kind == "adaptive" and (self.rtol == RTOL or self.rtol >= ENOUGH))
+        """The same with a memory of steps."""
+        return replace(self, learns=wanted and self.kind == "adaptive")
 
     @property
     def table(self) -> NDArray[np.float64]:

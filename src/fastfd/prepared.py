@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastfd.function import wrap
 from fastfd.info import Info
-from fastfd.plan import Plan
+from fastfd.plan import ENOUGH, Plan
 from fastfd.run import Changed, Job, as_point
 
 __all__ = ["Prepared", "assemble", "first_call", "given"]
@@ -42,7 +42,8 @@ class Prepared:
         out_size: int | None = None,
     ):
         self._function = wrap(f, out_size)
-        self._plan = Plan.of(self.order, method, accuracy, step, rtol, bounds, parallel).learning(True)
+        plan = Plan.of(self.order, method, accuracy, step, rtol, bounds, parallel)
+        self._plan = plan.learning(rtol is None or plan.rtol >= ENOUGH)
         self._here = threading.local()
         self._lanes: dict[tuple, Any] = {}
         self._lane: Callable = _no_lane
