@@ -1,7 +1,7 @@
 """`python -m bench.threads`: why columns run on Python threads around a serial kernel, and not in a prange region.
 
 Both drivers enter one serial kernel for the columns of a Jacobian, by the same door. They differ only in who hands
-the columns out: the thread pool of `fastfd.run`, or a `parallel=True` kernel around the serial one. numba's threading
+the columns out: the waiting threads of `fastfd.run`, or a `parallel=True` kernel around the serial one. numba's threading
 layer is chosen once per process, so every layer is measured in a child, and so is what can end a process.
 """
 
@@ -21,7 +21,7 @@ from numba import njit, prange
 from bench.parallel import busy_process
 from bench.timing import Effort, compare
 from fastfd.function import wrap
-from fastfd.kernels.native import OK, assign, evaluate, kernel
+from fastfd.kernels.native import FIRST, LAST, OK, assign, evaluate, kernel
 from fastfd.run import _share
 
 LAYERS = ("omp", "workqueue")
@@ -48,9 +48,9 @@ def columns(f, x, out, work, lo, hi):
     assign(point, x)
     for j in range(lo, hi):
         point[j] = x[j] + STEP
-        status = evaluate(f, point, out[j], scratch, 1.0, 1.0, True)
+        status = evaluate(f, point, out[j], scratch, 1.0, 1.0, FIRST)
         point[j] = x[j] - STEP
-        status += evaluate(f, point, out[j], scratch, -1.0, 0.5 / STEP, False)
+        status += evaluate(f, point, out[j], scratch, -1.0, 0.5 / STEP, LAST)
         point[j] = x[j]
         if status != OK:
             return status + 8 * j
@@ -70,8 +70,9 @@ def columns_parallel(f, x, out, works, lo, hi):
 
 def drivers(x: np.ndarray, terms: int) -> dict[str, Call]:
     """The same columns by one thread, by the pool and by prange."""
-    args, m = (terms,), heavy(x, terms).size
-    callee = wrap(heavy, None).callee(x, args, m, False)
+    args, function = (terms,), wrap(heavy, None)
+    sample = function.sample(x, args)
+    callee, m = function.callee(x, args, sample), sample.flat.size
     rows, works = np.empty((x.size, m)), np.empty((THREADS, x.size + m))
     serial = callee.address_of(columns, (rows, works[0], 0, x.size))
     region = callee.address_of(columns_parallel, (rows, works, 0, x.size))

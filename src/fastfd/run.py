@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, NoReturn
 
@@ -81,29 +83,60 @@ def bad_coordinate(x: Array, code: int) -> NoReturn:
 
 # --- threads ---------------------------------------------------------------------------------------------------------
 
-_pool: ThreadPoolExecutor | None = None
+
+class _Helpers:
+    """Threads that wait for work, as many as were ever wanted at a time, but fewer than there are processors.
+
+    Handing work over costs the caller 3 us, with an executor and its futures 8.
+    """
+
+    def __init__(self) -> None:
+        self.inbox: SimpleQueue = SimpleQueue()
+        self._most = (os.cpu_count() or 1) - 1  # asking takes 6 us
+        self._started = itertools.count(1)  # next() on it is atomic
+        self._count = 0
+
+    def offer(self, places: list[int], work: Callable[[int], int], done: SimpleQueue) -> None:
+        """Let helpers take the places that are still there when they come."""
+        wanted = min(len(places), self._most)
+        while self._count < wanted:
+            self._count = next(self._started)
+            threading.Thread(target=self._wait, name=f"fastfd_{self._count}", daemon=True).start()
+        for _ in range(wanted):
+            self.inbox.put((places, work, done))
+
+    def _wait(self) -> None:
+        while True:
+            _take_place(*self.inbox.get())  # names here would keep the arrays of the last work alive
 
 
-def _forget_pool() -> None:
-    global _pool
-    _pool = None
+def _take_place(places: list[int], work: Callable[[int], int], done: SimpleQueue) -> None:
+    try:
+        place = places.pop()
+    except IndexError:  # the others were quicker
+        return
+    try:
+        done.put(work(place))
+    except BaseException as error:
+        done.put(error)
+
+
+_helpers = _Helpers()
+
+
+def _new_helpers() -> None:
+    global _helpers
+    _helpers = _Helpers()
 
 
 if hasattr(os, "register_at_fork"):  # threads do not survive a fork; the child makes its own
-    os.register_at_fork(after_in_child=_forget_pool)
-
-
-def _workers() -> ThreadPoolExecutor:
-    global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="fastfd")
-    return _pool
+    os.register_at_fork(after_in_child=_new_helpers)
 
 
 def _share(piece: Callable[[int, int, int], int], lo: int, hi: int, threads: int) -> int:
     """Hand the columns lo..hi out to threads, the caller among them; each takes the next piece when it is free."""
     size = max(1, -(-(hi - lo) // (threads * PIECES)))
-    starts = itertools.count(lo, size)  # next() on it is atomic
+    starts = itertools.count(lo, size)
 
     def work(thread: int) -> int:
         codes = []
@@ -113,15 +146,33 @@ def _share(piece: Callable[[int, int, int], int], lo: int, hi: int, threads: int
                 break
         return _first_failure(codes)
 
-    helpers: list[Future] = [_workers().submit(work, t) for t in range(1, threads)]
-    codes = [work(0)]
-    codes += [h.result() for h in helpers if not h.cancel()]  # one that had not begun is not waited for
+    places = list(range(1, threads))
+    done: SimpleQueue = SimpleQueue()
+    _helpers.offer(places, work, done)
+    try:
+        codes = [work(0)]
+    finally:
+        begun = threads - 1 - _withdrawn(places)  # who has not begun is not waited for
+    codes += [done.get() for _ in range(begun)]
+    for code in codes:
+        if isinstance(code, BaseException):
+            raise code
     return _first_failure(codes)
 
 
 def _ends(code: int) -> bool:
     """Whether the columns that are left need not be computed: where one is not finite, the others may well be."""
     return code % 8 not in (OK, NONFINITE)
+
+
+def _withdrawn(places: list[int]) -> int:
+    """How many places nobody had taken; now nobody can."""
+    count = 0
+    with suppress(IndexError):
+        while True:
+            places.pop()
+            count += 1
+    return count
 
 
 def _first_failure(codes: list[int]) -> int:
