@@ -24,7 +24,7 @@ def total(table, order):
 
 @gate
 def ends(numbers):
-    return numbers[0] + numbers[numbers.size - 1]
+    return numbers[0] + numbers[-1]
 """
 
 
@@ -57,6 +57,17 @@ print(texts.total(table, np.array([2, 0, 1])), *table.ravel(), sum(texts.total.s
     expected = [total(table, [2, 0, 1]), *table.ravel()]
     for hits in (0, 1):
         assert [float(word) for word in run(script, NUMBA_BOUNDSCHECK=checked)] == [*expected, hits]
+
+
+def test_kernels_do_not_count_from_the_end(run):
+    """Nobody asks whether an index is negative; where bounds are checked, that is an error."""
+    script = """
+try:
+    texts.ends(np.ones(3))
+except IndexError:
+    print("out of range")
+"""
+    assert run(script, NUMBA_BOUNDSCHECK="1") == ["out", "of", "range"]
 
 
 def test_the_collector_is_left_as_it_was(run):

@@ -154,7 +154,48 @@ class _PartContext(_KernelContext):
         return _dynfunc.make_function(fndesc.lookup_module(), fndesc.qualname.split(".")[-1], "", 0, env, (library,))
 
 
-class _PartLower(Lower):
+class _KernelLower(Lower):
+    """Elements of contiguous arrays, by address. Kernels do not count from the end of an array (in the job with bounds
+    checks that is an IndexError): the question whether an index is negative keeps loops from vectorising, and with all
+    else that numba says, an element takes 45 instructions instead of ten.
+    """
+
+    def lower_getitem(self, resty, expr, value, index, signature):
+        address = self._element(value, index)
+        if address is None:
+            return super().lower_getitem(resty, expr, value, index, signature)
+        item = self.context.unpack_value(self.builder, signature.return_type, address)
+        return self.context.cast(self.builder, item, signature.return_type, resty)
+
+    def lower_setitem(self, target_var, index_var, value_var, signature):
+        address = self._element(target_var, index_var)
+        if address is None:
+            return super().lower_setitem(target_var, index_var, value_var, signature)
+        dtype = self.typeof(target_var.name).dtype
+        value = self.context.cast(self.builder, self.loadvar(value_var.name), self.typeof(value_var.name), dtype)
+        return self.context.pack_value(self.builder, dtype, value, address)
+
+    def _element(self, array, index):
+        """The address of one element, or None where numba must see to it."""
+        kind, given = self.typeof(array.name), self.typeof(index.name)
+        kinds = tuple(given) if isinstance(given, types.BaseTuple) else (given,)
+        plain = isinstance(kind, types.Array) and kind.layout == "C" and kind.aligned and kind.ndim == len(kinds)
+        if not plain or not all(isinstance(k, types.Integer) for k in kinds):
+            return None
+        builder, value, at = self.builder, self.loadvar(array.name), self.loadvar(index.name)
+        model = self.context.data_model_manager[kind]
+        sizes = cgutils.unpack_tuple(builder, model.get(builder, value, "shape"))
+        indices = cgutils.unpack_tuple(builder, at) if isinstance(given, types.BaseTuple) else [at]
+        offset = None
+        for axis, (size, i, k) in enumerate(zip(sizes, indices, kinds, strict=True)):
+            i = self.context.cast(builder, i, k, types.intp)
+            if self.context.enable_boundscheck:
+                cgutils.do_boundscheck(self.context, builder, i, size, axis)
+            offset = i if offset is None else builder.add(builder.mul(offset, size, flags=["nsw"]), i, flags=["nsw"])
+        return builder.gep(model.get(builder, value, "data"), [offset], inbounds=True)
+
+
+class _PartLower(_KernelLower):
     def emit_environment_object(self):
         """Parts hold no Python objects."""
 
@@ -163,7 +204,7 @@ class _PartLower(Lower):
 class _KernelLowering(NativeLowering):
     _name = "fastfd_kernel_lowering"
     library: type = _KernelLibrary
-    context = _KernelContext
+    context, lowering_class = _KernelContext, _KernelLower
 
     def run_pass(self, state):
         numbas = state.targetctx
