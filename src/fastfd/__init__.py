@@ -1,14 +1,36 @@
 """fastfd: derivatives of functions you can only call, at compiled speed, with an honest error bar."""
 
-from fastfd.analysis import StepAnalysis, step_analysis
-from fastfd.first import Derivative, Gradient, Jacobian, derivative, gradient, jacobian, jvp
-from fastfd.info import Info
-from fastfd.noise import NoiseInfo, noise_level
-from fastfd.second import Hessian, hessian, hvp
-from fastfd.stencils import Stencil
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+if _TYPE_CHECKING:
+    from fastfd.analysis import StepAnalysis, step_analysis
+    from fastfd.first import Derivative, Gradient, Jacobian, derivative, gradient, jacobian, jvp
+    from fastfd.info import Info
+    from fastfd.noise import NoiseInfo, noise_level
+    from fastfd.second import Hessian, hessian, hvp
+    from fastfd.stencils import Stencil
 
 __version__ = "0.1.0"
 __all__ = [
     "Derivative", "Gradient", "Hessian", "Info", "Jacobian", "NoiseInfo", "Stencil", "StepAnalysis", "derivative",
     "gradient", "hessian", "hvp", "jacobian", "jvp", "noise_level", "step_analysis",
 ]  # fmt: skip
+
+#: The modules they come from, in the order of their floors. One is imported when a name is first asked for (SPEC 1), and
+#: numba with it.
+_HOMES = ("stencils", "info", "first", "second", "noise", "analysis")
+
+
+def __getattr__(name: str) -> object:
+    for home in _HOMES if name in __all__ else ():
+        module = _import_module(f"fastfd.{home}")
+        if name in module.__all__:
+            globals()[name] = getattr(module, name)
+            return globals()[name]
+    msg = f"module 'fastfd' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *globals()})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.kernels.native import helper, kernel
+from fastfd.kernels.native import gate, helper
 from fastfd.stencils import Stencil
 
 __all__ = [
@@ -120,7 +120,7 @@ def place(x, given, relative, roundoff, lower, upper, table, steps):
     return -1
 
 
-@kernel
+@gate
 def place_steps(x, given, relative, roundoff, lower, upper, table, steps):
     """:func:`place`, called from Python."""
     return place(x, given, relative, roundoff, lower, upper, table, steps)
@@ -152,7 +152,7 @@ def place_search(x, given, order, lower, upper, reach):
     return -1
 
 
-@kernel
+@gate
 def place_reach(x, given, order, lower, upper, reach):
     """:func:`place_search`, called from Python."""
     return place_search(x, given, order, lower, upper, reach)

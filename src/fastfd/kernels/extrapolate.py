@@ -20,6 +20,7 @@ from fastfd.kernels.native import (
     NONFINITE,
     OK,
     ONLY,
+    as_words,
     assign,
     borrow,
     carrier,
@@ -165,7 +166,7 @@ def _enlist(a, b, start, stop, count, members):
 @helper
 def _notice(row, y0, count, members):
     """Enlist the output entries that respond for the first time; bit patterns, in blocks that vectorise."""
-    a, b = row.view(np.int64), y0.view(np.int64)
+    a, b = as_words(row), as_words(y0)
     whole = a.size - a.size % BLOCK
     for start in range(0, whole, BLOCK):
         differ = 0

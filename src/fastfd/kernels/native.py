@@ -1,4 +1,4 @@
-"""The only file on numba's internals: how a kernel calls the user's function.
+"""How a kernel calls the user's function.
 
 A kernel never sees the type of ``f``. It calls :func:`evaluate` with a *callee*, three machine words
 ``(trampoline, address, frame)``:
@@ -18,28 +18,23 @@ callable enters by the same door, with a trampoline that calls back (see ``docs/
 
 from __future__ import annotations
 
-import copy
 import ctypes
 import functools
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import _dynfunc  # type: ignore[attr-defined]
-from numba.core import cgutils, config, types
-from numba.core.caching import IndexDataCacheFile
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import register_pass
+from numba.core import cgutils, types
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError, TypingError
+from numba.core.imputils import impl_ret_borrowed
 from numba.core.registry import cpu_target
-from numba.core.typed_passes import NativeLowering
-from numba.extending import NativeValue, intrinsic, models, overload, register_jitable, register_model, unbox
+from numba.extending import NativeValue, intrinsic, models, overload, register_model, unbox
+
+from fastfd.kernels.compiler import PART, carrier, entry_point, gate, helper, inline_njit, inner, jit_disabled, kernel
 
 __all__ = [
     "ASTRAY",
@@ -60,6 +55,7 @@ __all__ = [
     "address_of",
     "address_of_callback",
     "apart",
+    "as_words",
     "assign",
     "borrow",
     "callback_type",
@@ -68,6 +64,7 @@ __all__ = [
     "enter_frame",
     "evaluate",
     "fill",
+    "gate",
     "has_type",
     "helper",
     "inline_njit",
@@ -92,98 +89,6 @@ OK, RAISED, LENGTH, STALE, MUTATED, NONFINITE, MISPLACED, ASTRAY = range(8)
 #: Where an evaluation stands in the weighted sum over the nodes of a stencil.
 FIRST, MIDDLE, LAST, ONLY = range(4)
 
-#: Said once. ``numpy`` error model: numba's zero test at each division would block vectorisation (15 -> 8.4 us
-#: at n = 100). ``nogil``: other threads, ours among them, run meanwhile.
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
-
-
-def jit_disabled() -> bool:
-    return bool(config.DISABLE_JIT)  # type: ignore[attr-defined]
-
-
-@functools.cache
-def _house_stamp() -> str:
-    """A digest of every source of this package that can end up in a kernel.
-
-    numba looks at a function's own file alone; a kernel also holds what it inlines from other files.
-    """
-    files = sorted(p for p in Path(__file__).parent.parent.rglob("*.py") if p.parent.name in ("fastfd", "kernels"))
-    return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
-
-
-class _CacheFile(IndexDataCacheFile):
-    """numba numbers its data files, so two processes can give one number to two signatures; ours are named."""
-
-    def save(self, key, data):
-        name = self._data_name(int(hashlib.sha256(repr(key).encode()).hexdigest()[:15], 16))
-        self._save_data(name, data)
-        self._save_index(self._load_index() | {key: name})
-
-
-def kernel(text: Callable) -> Any:
-    """Compile lazily, once per signature, and keep the code on disk."""
-    compiled = numba.njit(**_OPTIONS)(text)
-    if not jit_disabled():
-        cache = compiled._cache
-        cache._cache_file = _CacheFile(cache._cache_path, cache._impl.filename_base, _house_stamp())
-    return compiled
-
-
-
-# numba optimises, and turns into machine code, every function that a kernel calls, then once more as a part of its
-# caller, up to the kernel: some 15 s for the adaptive kernel. The parts below are only translated to LLVM's language and
-# left to the kernel that they are linked into: some 6 s, the same code.
-
-
-class _PartLibrary(JITCodeLibrary):
-    """The code of a part: linked into kernels, never run by itself."""
-
-    def _optimize_final_module(self):
-        pass
-
-    def _finalize_final_module(self):
-        self._finalize_dynamic_globals()
-        self._finalized = True
-
-
-def _no_executable(library, fndesc, env):
-    """What stands for a part among numba's callables; nothing calls it."""
-    return _dynfunc.make_function(fndesc.lookup_module(), fndesc.qualname.split(".")[-1], "", 0, env, (library,))
-
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _PartLowering(NativeLowering):
-    _name = "fastfd_part_lowering"
-
-    def run_pass(self, state):
-        whole = state.targetctx
-        state.library = _PartLibrary(whole.codegen(), state.func_id.func_qualname)
-        state.targetctx = copy.copy(whole)
-        state.targetctx.get_executable = _no_executable
-        try:
-            return super().run_pass(state)
-        finally:
-            state.targetctx = whole
-
-
-class _PartCompiler(CompilerBase):
-    def define_pipelines(self):
-        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        manager.add_pass_after(_PartLowering, NativeLowering)
-        manager.passes.remove(next(p for p in manager.passes if p[0] is NativeLowering))
-        manager.finalize()
-        return [manager]
-
-
-_PART: dict[str, Any] = {
-    "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _PartCompiler
-}  # fmt: skip
-#: For the parts of kernels. (An option that is not given is taken over from whoever calls first.)
-helper = register_jitable(**_PART, forceinline=False)
-#: For what stands in an innermost loop, where a call would cost as much as what it does.
-inner = register_jitable(**_PART, forceinline=True)
-#: For those that hand the callee on: the same, under a name of its own, for user code that is cached will need them inlined.
-carrier = helper
 
 _word = types.uintp
 _callee = types.UniTuple(_word, 3)
@@ -382,6 +287,9 @@ def _address(typingctx, array):
 
 @intrinsic
 def _borrowed(typingctx, array):
+    if not isinstance(array, types.Array):  # a number, a tuple, a list: as it is
+        return array(array), lambda context, builder, sig, args: impl_ret_borrowed(context, builder, array, args[0])
+
     def codegen(context, builder, sig, args):
         view = context.make_array(array)(context, builder, value=args[0])
         view.meminfo = cgutils.get_null_value(view.meminfo.type)
@@ -391,16 +299,8 @@ def _borrowed(typingctx, array):
     return array(array), codegen
 
 
-def borrow(array: Any) -> Any:
-    """The same array without its reference count: a kernel makes many views, and each would count up and down."""
-    return array
-
-
-@overload(borrow, inline="always")
-def _borrow_overload(array):
-    if isinstance(array, types.Array):
-        return lambda array: _borrowed(array)
-    return lambda array: array
+#: The same array without its reference count: a kernel makes many views, and each would count up and down.
+borrow: Any = (lambda array: array) if jit_disabled() else _borrowed
 
 
 @intrinsic
@@ -456,6 +356,41 @@ def _stretch_overload(array, start, stop):
     return lambda array, start, stop: _stretch(array, start, stop)
 
 
+@intrinsic
+def _same_doubles_as_words(typingctx, array):
+    result = array.copy(dtype=types.int64)
+
+    def codegen(context, builder, sig, args):
+        doubles = context.make_array(array)(context, builder, value=args[0])
+        words = context.make_array(result)(context, builder)
+        for field in ("nitems", "itemsize", "shape", "strides"):
+            setattr(words, field, getattr(doubles, field))
+        words.data = builder.bitcast(doubles.data, words.data.type)
+        return words._getvalue()
+
+    return result(array), codegen
+
+
+#: ``array.view(np.int64)``, borrowed; numba's own takes as long to compile as five parts of a kernel.
+as_words: Any = (lambda array: array.view(np.int64)) if jit_disabled() else _same_doubles_as_words
+
+
+@intrinsic
+def _flattened(typingctx, array):
+    """``array.reshape(-1)`` of a contiguous array, borrowed."""
+    result = types.Array(array.dtype, 1, "C")
+
+    def codegen(context, builder, sig, args):
+        shaped = context.make_array(array)(context, builder, value=args[0])
+        flat = context.make_array(result)(context, builder)
+        flat.data, flat.nitems, flat.itemsize = shaped.data, shaped.nitems, shaped.itemsize
+        flat.shape = cgutils.pack_array(builder, [shaped.nitems])
+        flat.strides = cgutils.pack_array(builder, [shaped.itemsize])
+        return flat._getvalue()
+
+    return result(array), codegen
+
+
 # --- what f returns, as flat doubles --------------------------------------------------------------------------
 
 
@@ -463,7 +398,7 @@ def _flat(value: Any) -> Any:
     """Numbers, arrays, tuples and lists as one flat run of real numbers (complex: real and imaginary parts)."""
 
 
-@overload(_flat, inline="always")
+@overload(_flat, jit_options=PART)
 def _flat_overload(value):
     if isinstance(value, types.Complex):
         return lambda value: (value.real, value.imag)
@@ -550,7 +485,7 @@ def _as_taken(sig_type: Any, x: Any) -> Any:
     """The point in the precision that ``f`` takes (single precision where its signature says so)."""
 
 
-@overload(_as_taken)
+@overload(_as_taken, jit_options=PART)
 def _as_taken_overload(sig_type, x):
     want = sig_type.takes[0]
     have = getattr(want, "dtype", want)
@@ -649,7 +584,7 @@ def evaluate(f: Any, x: Any, y: Any, scratch: Any, weight: float, factor: float,
     return OK if part in (FIRST, MIDDLE) or np.isfinite(y).all() else NONFINITE
 
 
-@overload(evaluate, jit_options={"forceinline": True})
+@overload(evaluate, jit_options={**PART, "forceinline": True})
 def _evaluate_overload(f, x, y, scratch, weight, factor, part):
     if f == _callee:
         return lambda f, x, y, scratch, weight, factor, part: _call_trampoline(
@@ -672,17 +607,17 @@ def assign(out, values):
         out[i] = values[i]
 
 
-@kernel
+@gate
 def enter(kernel_address, trampoline, address, extra, point, *rest):
     """From Python into a kernel: keep the extra arguments in a frame while the kernel runs."""
     callee = (trampoline, address, _make_frame(extra, point))
-    return _call_kernel(kernel_address, callee, point.reshape(-1), rest)
+    return _call_kernel(kernel_address, callee, _flattened(point), rest)
 
 
-@kernel
+@gate
 def enter_frame(kernel_address, trampoline, address, frame, point, *rest):
     """The same with a frame that Python made."""
-    return _call_kernel(kernel_address, (trampoline, address, frame), point.reshape(-1), rest)
+    return _call_kernel(kernel_address, (trampoline, address, frame), _flattened(point), rest)
 
 
 def type_names(values: tuple) -> tuple:
@@ -857,7 +792,7 @@ def _is_of_kind(x, record):
     return True
 
 
-@kernel
+@gate
 def _run_packed(record_object, x, out):
     record = _word_of(record_object, _DATA)
     if not _is_of_kind(x, record) or _exchange(record + np.uintp(_IN_USE), np.uintp(1)) != 0:
@@ -884,7 +819,7 @@ def packed_call(kernel_address: int, head: tuple, x: Any, rest: tuple, out: int)
     if not _is_as_drawn(x):  # pragma: no cover
         return None
     kind = Packed(numba.typeof(x), tuple(map(numba.typeof, rest)), out)
-    door = _entry_point(_unpack, (kind, _word, _word, _word))
+    door = entry_point(_unpack, (kind, _word, _word, _word))
     words = [0, door, id(type(x)), id(x.dtype), x.ndim, kernel_address, *head, *x.shape]
     record = np.array([*words, *(word for value in rest for word in _words_of(value))], np.uint64)
     _run_packed.compile((_object,) * 3)
@@ -894,21 +829,10 @@ def packed_call(kernel_address: int, head: tuple, x: Any, rest: tuple, out: int)
 # --- addresses -----------------------------------------------------------------------------------------------------
 
 
-def _entry_point(dispatcher: Dispatcher, arg_types: tuple) -> int:
-    dispatcher.compile(arg_types)
-    result: Any = dispatcher.overloads[arg_types]
-    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
-
-
-def address_of(dispatcher: Any, dtype: Any, rest: tuple) -> int:
+def address_of(text: Any, dtype: Any, rest: tuple) -> int:
     """The address of a kernel for points of a dtype and the types of the arrays that it will be handed."""
     point = types.Array(numba.from_dtype(np.dtype(dtype)), 1, "C")
-    return _entry_point(dispatcher, (_callee, point, *map(numba.typeof, rest)))
-
-
-def inline_njit(text: Callable) -> Any:
-    """Compile around one user function, in this process only: such code is as new as the function."""
-    return numba.njit(nogil=True, error_model="numpy")(text)
+    return entry_point(text, (_callee, point, *map(numba.typeof, rest)))
 
 
 def address_of_callback(callback: Any) -> int:
@@ -916,7 +840,7 @@ def address_of_callback(callback: Any) -> int:
 
 
 def python_trampoline() -> int:
-    return _entry_point(_python_trampoline, _trampoline_abi)
+    return entry_point(_python_trampoline, _trampoline_abi)
 
 
 class NativeFunction:
@@ -942,7 +866,7 @@ class NativeFunction:
         sig_type = Signature(point, extra_types, self.takes, self.returns, in_place)
         text = _trampoline_in_place if in_place else _trampoline
         try:
-            self.trampoline = _entry_point(text, (sig_type, *_trampoline_args))
+            self.trampoline = entry_point(text, (sig_type, *_trampoline_args))
         except TypingError as error:
             msg = f"f returns {self.returns}; it must return a number, an array, or a tuple or list of numbers"
             raise Unsupported(msg) from error

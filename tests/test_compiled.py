@@ -1,0 +1,125 @@
+"""How kernels are compiled: by fewer passes than numba's own and linked once, and nothing is lost on the way."""
+
+import numpy as np
+import pytest
+from numba import njit
+
+import fastfd
+
+TEXT = """
+from fastfd.kernels.native import fill, gate, helper
+
+@helper
+def mixed(table, i, j):
+    return table[i, j] + 10 * table[j, i]
+
+@gate
+def total(table, order):
+    fill(table[1], 7.0)
+    out = 0.0
+    for i in range(table.shape[0]):
+        out += mixed(table, i, order[i])
+        table[i, 0] = -out
+    return out
+
+@gate
+def ends(numbers):
+    return numbers[0] + numbers[-1]
+"""
+
+
+def total(table, order):
+    """The same by NumPy."""
+    table[1] = 7.0
+    out = 0.0
+    for i, j in enumerate(order):
+        out += table[i, j] + 10 * table[j, i]
+        table[i, 0] = -out
+    return out
+
+
+@pytest.fixture
+def run(child, tmp_path):
+    """Run a script that can import the kernels above; nothing is cached at first."""
+    (tmp_path / "texts.py").write_text(TEXT)
+    head = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nimport numpy as np, texts\n"
+    return lambda script, **environment: child(head + script, NUMBA_CACHE_DIR=str(tmp_path), **environment).split()
+
+
+@pytest.mark.parametrize("checked", ("0", "1"))
+def test_elements_and_parts(run, checked):
+    """Numbers are read and written where NumPy has them, by a kernel just compiled and by one from disk."""
+    script = """
+table = np.arange(12.0).reshape(3, 4)
+print(texts.total(table, np.array([2, 0, 1])), *table.ravel(), sum(texts.total.stats.cache_hits.values()))
+"""
+    table = np.arange(12.0).reshape(3, 4)
+    expected = [total(table, [2, 0, 1]), *table.ravel()]
+    for hits in (0, 1):
+        assert [float(word) for word in run(script, NUMBA_BOUNDSCHECK=checked)] == [*expected, hits]
+
+
+def test_kernels_do_not_count_from_the_end(run):
+    """Nobody asks whether an index is negative; where bounds are checked, that is an error."""
+    script = """
+try:
+    texts.ends(np.ones(3))
+except IndexError:
+    print("out of range")
+"""
+    assert run(script, NUMBA_BOUNDSCHECK="1") == ["out", "of", "range"]
+
+
+def test_the_collector_is_left_as_it_was(run):
+    script = """
+import gc
+def compiled(numbers):
+    texts.ends(numbers)
+    return gc.isenabled(), gc.get_freeze_count() > 0
+print(*compiled(np.ones(3)))
+gc.freeze()
+print(*compiled(np.ones(3, np.float32)))
+gc.unfreeze()
+gc.disable()
+print(*compiled(np.ones(3, int)))
+"""
+    assert run(script) == ["True", "False", "True", "True", "False", "False"]
+
+
+def test_a_part_serves_code_that_numba_compiles():
+    """So many points that f is compiled into the loop, and a part of ours with it."""
+
+    @njit
+    def wave(x):
+        return np.sin(3 * x)
+
+    x = np.linspace(0.0, 2.0, 100_000)
+    assert np.allclose(fastfd.derivative(wave, x, method="central"), 3 * np.cos(3 * x), rtol=0, atol=1e-8)
+
+
+def test_nothing_is_kept(child):
+    """References to arrays are given back, in compiled code too."""
+    script = """
+import sys
+import numpy as np
+from numba import njit
+from numba.core.runtime import rtsys
+import fastfd
+
+@njit
+def f(x, a):
+    return a * x * x
+x, a = np.linspace(1.0, 2.0, 5), np.ones(5)
+def work():
+    for keywords in ({}, {"bounds": (1.0, 3.0)}, {"method": "central"}):
+        fastfd.jacobian(f, x, args=(a,), **keywords)
+def held():
+    counts = rtsys.get_allocation_stats()
+    return counts.alloc - counts.free, counts.mi_alloc - counts.mi_free, sys.getrefcount(x), sys.getrefcount(a)
+work()
+before = held()
+for _ in range(20):
+    work()
+print(held() == before, rtsys.get_allocation_stats().alloc > 0)
+"""
+    assert child(script, NUMBA_NRT_STATS="1") == "True True\n"
