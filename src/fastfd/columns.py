@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -28,7 +29,7 @@ from fastfd.plan import Groups, Plan, along, one_by_one
 from fastfd.run import LINE, Job, aligned, bad_coordinate
 from fastfd.steps import checked_bounds, place_reach, place_steps
 
-__all__ = ["Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "nothing"]
+__all__ = ["MOST_SIDES", "Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "nothing", "one_sided"]
 
 Array = NDArray[np.float64]
 NOTHING = np.empty(0)
@@ -275,6 +276,29 @@ class SearchJob(_StepJob):
         self.run(x, args, rest, groups.count, plan.parallel, begin)
         _pool(memory)
         return rows, error, notes
+
+
+#: One-sided derivatives are looked for at this many columns at the most, and told when known to this share.
+MOST_SIDES, TOLD = 8, 1e-3
+
+
+def one_sided(function: Function, plan: Plan, x: Array, args: tuple, i: int) -> tuple[Array, Array, int] | None:
+    """The derivatives along coordinate i to its left and to its right, and the evaluations; None where one is not known."""
+    lower, upper = (np.full(x.size, b) for b in (-np.inf, np.inf)) if plan.bounds is None else checked_bounds(plan.bounds, x)
+    v, found = (np.arange(x.size) == i).astype(float), []
+    for closed in (1, 0):  # the upper bound, then the lower one, at x itself
+        ends = np.array([lower, upper])
+        ends[closed, i] = x.reshape(-1)[i]
+        bounded = replace(plan, bounds=tuple(ends.reshape(2, *x.shape)), learns=False)
+        job = SearchJob(function, bounded, x, args)
+        try:
+            found.append(job.columns(x, args, along(v), job.along(x, v)))
+        except Exception:  # no room, or f raises there: that is not what was asked for
+            return None
+    left, right = found
+    scale = max(np.abs(left.rows).max(), np.abs(right.rows).max())
+    known = all(side.error.max() <= TOLD * scale for side in found)  # false for nan too
+    return (left.rows[0], right.rows[0], left.nfev + right.nfev) if known else None
 
 
 def _pool(memory: Array) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.columns import Columns, FixedJob, ImaginaryJob, SearchJob, nothing
+from fastfd.columns import MOST_SIDES, Columns, FixedJob, ImaginaryJob, SearchJob, nothing, one_sided
 from fastfd.info import Info
+from fastfd.kernels.extrapolate import NONSMOOTH
 from fastfd.plan import along, checked_order
 from fastfd.points import JOBS
 from fastfd.prepared import Prepared, assemble, first_call, given
@@ -69,7 +70,8 @@ class Jacobian(Prepared):
             self._open_lane(job, x, args)
             return assemble(rows, job), None
         found = nothing(x.size, job.m) if job.empty else self._columns(job, x, args)
-        return assemble(found.rows, job), self._info(found, job)
+        info = self._info(found, job)
+        return assemble(found.rows, job), _with_sides(info, job, [(x, i) for i in range(x.size)], args)
 
     def _open_lane(self, job: Any, x: Array, args: tuple) -> None:
         """From the third call on small jobs without extra arguments go by a shorter way."""
@@ -210,7 +212,23 @@ class Derivative(Prepared):
         if x.ndim == 0 and np.isnan(rows).any():
             job.at(x, args)  # for one number nan is an error where f(x) itself is
         value = _elementwise(rows, job, x)
-        return value, _point_info(found, job, x) if found else None
+        if found is None:
+            return value, None
+        points = [(np.array(point), 0) for point in x.reshape(-1)]
+        return value, _with_sides(_point_info(found, job, x), job, points, args)
+
+
+def _with_sides(info: Info, job: Any, places: list[tuple[Array, int]], args: tuple) -> Info:
+    """At kinks of a number: the slopes on both sides. `places`: for each verdict the point and the coordinate."""
+    plan, kinks = job.plan, np.flatnonzero(info.status.reshape(-1) == NONSMOOTH)
+    if plan.kind != "adaptive" or plan.order != 1 or job.m != 1:
+        return info
+    nfev = info.nfev
+    for k in kinks[:MOST_SIDES].tolist():
+        found = one_sided(job.function, plan, places[k][0], args, places[k][1])
+        if found:
+            info.sides[k], nfev = (float(found[0][0]), float(found[1][0])), nfev + found[2]
+    return replace(info, nfev=nfev)
 
 
 def _elementwise(rows: Array, job: Job, x: Array) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,20 +40,24 @@ class Info:
     success : bool
         Whether every column is converged or limited by rounding alone.
     message : str
-        One sentence for the worst column.
+        One sentence for the worst column; at a kink with the slopes on its two sides, where both are known.
+    sides : dict
+        For first derivatives of numbers, at up to 8 points or columns that are not smooth: the index, and the
+        derivatives to the left and to the right, where both are known to three digits.
 
     Examples
     --------
     >>> import fastfd
     >>> _, info = fastfd.derivative(abs, 0.0, full_output=True)
     >>> info.success, info.message
-    (False, 'f does not look smooth here: a kink, a jump or an infinite slope')
+    (False, 'f does not look smooth here: a kink, a jump or an infinite slope; slopes -1 to the left, 1 to the right')
     """
 
     error: NDArray[np.float64]
     step: NDArray[np.float64]
     nfev: int
     status: NDArray[np.int64]
+    sides: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def success(self) -> bool:
@@ -63,14 +67,19 @@ class Info:
     def message(self) -> str:
         if self.status.size == 0:
             return "there is nothing to differentiate"
-        worst = int(self.status.max())
-        if self.status.ndim == 0 or self.status.size == 1 or worst == CONVERGED:
-            return SENTENCES[worst]
-        where = np.unravel_index(int(self.status.argmax()), self.status.shape)
+        worst, first = int(self.status.max()), int(self.status.argmax())
+        sentence = SENTENCES[worst] + (_slopes(*self.sides[first]) if first in self.sides else "")
+        if self.status.size == 1 or worst == CONVERGED:
+            return sentence
+        where = np.unravel_index(first, self.status.shape)
         index = int(where[0]) if len(where) == 1 else tuple(map(int, where))
         count = int(np.sum(self.status == worst))
-        return f"{SENTENCES[worst]} (column {index}" + (f" and {count - 1} more)" if count > 1 else ")")
+        return f"{sentence} (column {index}" + (f" and {count - 1} more)" if count > 1 else ")")
 
     def __repr__(self) -> str:
         worst = float(np.max(self.error)) if self.error.size else 0.0
         return f"Info(success={self.success}, message={self.message!r}, nfev={self.nfev}, largest error={worst:.1e})"
+
+
+def _slopes(left: float, right: float) -> str:
+    return f"; slopes {left:.4g} to the left, {right:.4g} to the right"

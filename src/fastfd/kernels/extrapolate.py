@@ -492,10 +492,20 @@ def _climb(tab, steps, count, a, order, total, noise, rtol):
 
 
 @helper
+def _kinked(tab, steps, count, members, y0, a):
+    """Whether the even part falls like h, as at a kink, or not at all and too large for noise, as at a jump."""
+    k, i = count[LEVEL] - 1, members[0, a]
+    if k < 1:
+        return False
+    here, above, ratio = _even(tab, count, y0, k, i), _even(tab, count, y0, k - 1, i), steps[H, k] / steps[H, k - 1]
+    return here > above * ratio * np.sqrt(ratio) and here > NOISE_SHARE * max(abs(y0[i]), _change(tab, count, k, i))
+
+
+@helper
 def _suspicious(tab, steps, count, members, y0, a, order, x_size):
     """Noise by far larger than rounding may be an oscillation: the step that tells, or 0."""
     bottom, raw, size = int(tab[BEST, BOTTOM, a]), tab[BEST, RAW, a], abs(y0[members[0, a]])
-    if order > 2:
+    if order > 2 or _kinked(tab, steps, count, members, y0, a):
         return 0.0
     raw *= steps[H, bottom] ** (order - 1)
     if raw <= 4 * tab[BEST, ROUNDING, a] * steps[H, bottom] ** order or tab[BEST, TOTAL, a] <= 1e-8 * abs(tab[BEST, VALUE, a]):
@@ -845,16 +855,6 @@ def _improve(tab, count, members, scale, out, error):
 
 
 @helper
-def _kinked(tab, steps, count, members, y0, a):
-    """Whether the even part falls like h, as at a kink, or not at all and too large for noise, as at a jump."""
-    k, i = count[LEVEL] - 1, members[0, a]
-    if k < 1:
-        return False
-    here, above, ratio = _even(tab, count, y0, k, i), _even(tab, count, y0, k - 1, i), steps[H, k] / steps[H, k - 1]
-    return here > above * ratio * np.sqrt(ratio) and here > NOISE_SHARE * max(abs(y0[i]), _change(tab, count, k, i))
-
-
-@helper
 def _verdict(tab, steps, count, members, y0, a, order, rtol, central, least):
     """What to think of one entry; `least` is the size below which an entry is judged by the others."""
     size, total, noise = max(abs(tab[BEST, VALUE, a]), least), tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a]
@@ -931,7 +931,8 @@ def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size,
             memory[FIRST_STEP] = 0.0
             if note[2] <= ROUNDED:
                 _remember(tab, steps, count, members, y0, memory, steps[CONTROL, MEMO : MEMO + MEMORY])
-    if status == OK and steps[CONTROL, BAD] < np.inf and _poor(out, error):
+    bent = count[LEVEL] > 0 and note[2] == NONSMOOTH  # with one slope on each side: neither is the derivative
+    if status == OK and steps[CONTROL, BAD] < np.inf and not bent and _poor(out, error):
         status = _from_one_side(
             f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members, out,
             error, note,
