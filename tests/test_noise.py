@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
+import fastfd
 from fastfd import noise_level
 
 U = 2.0**-53
@@ -328,3 +329,39 @@ def test_exceptions_of_f_say_where():
     with pytest.raises(ValueError, match="math domain error") as caught:
         noise_level(lambda x: math.sqrt(x - 1), 1.0)
     assert "moved all coordinates, at x = array(0.9999" in caught.value.__notes__[0]
+
+
+# --- a noise that is known ----------------------------------------------------------------------------------------------
+
+
+@njit
+def hummed(x, amplitude):
+    return np.exp(x) + amplitude * np.sin(1e9 * x * x)
+
+
+@pytest.mark.parametrize("amplitude", [1e-9, 1e-6, 1e-3])
+def test_a_known_noise_makes_steps_longer_and_bars_true(amplitude):
+    points = np.linspace(0.5, 2.0, 60)
+    truth = np.exp(points)
+    found, info = fastfd.derivative(hummed, points, (amplitude,), noise=amplitude, full_output=True)
+    unknown = fastfd.derivative(hummed, points, (amplitude,))
+    assert (np.abs(found - truth) <= info.error).mean() >= 0.98
+    assert np.median(np.abs(found - truth)) <= max(np.median(np.abs(unknown - truth)), 20 * amplitude)
+    assert np.median(info.error) <= 1e3 * amplitude
+
+
+def test_a_known_noise_that_is_not_there_costs_only_width():
+    exact, info = fastfd.gradient(lambda x: np.sum(np.exp(x)), [0.3, 0.7], noise=1e-8, full_output=True)
+    assert (np.abs(exact - np.exp([0.3, 0.7])) <= info.error).all() and (info.error >= 1e-9).all()
+
+
+@pytest.mark.parametrize("noise", [-1.0, np.nan, np.inf, "a", True, [1.0]])
+def test_a_noise_that_is_none(noise):
+    with pytest.raises(ValueError, match="noise must be a number >= 0"):
+        fastfd.derivative(np.exp, 1.0, noise=noise)
+
+
+@pytest.mark.parametrize(("call", "more"), [(fastfd.Jacobian, {"method": "central"}), (fastfd.Hessian, {})])
+def test_noise_where_it_has_no_meaning(call, more):
+    with pytest.raises(ValueError, match="noise has no meaning"):
+        call(np.sum, noise=1e-6, **more)([1.0])

@@ -240,7 +240,7 @@ class SearchJob(_StepJob):
 
     def _front(self, lower: Array, upper: Array, groups: Groups) -> tuple:
         plan = self.plan
-        return self.given, lower, upper, plan.rtol, self.roundoff, plan.order, groups.index, groups.speeds
+        return self.given, lower, upper, plan.rtol, self.roundoff, plan.noise, plan.order, groups.index, groups.speeds
 
     def _scratch(self) -> tuple:
         n = self.groups.count

@@ -31,7 +31,7 @@ class Jacobian(Prepared):
         ``f(x, *args)``, njit or plain Python; or ``f(x, out, *args)`` with `out_size`.
     method : {"adaptive", "forward", "backward", "central", "complex"} or Stencil, optional
         How to differentiate; see :func:`jacobian`.
-    accuracy, step, rtol, bounds, parallel, out_size : optional
+    accuracy, step, rtol, bounds, parallel, noise, out_size : optional
         As in :func:`jacobian`.
 
     Raises
@@ -115,7 +115,7 @@ class Gradient(Jacobian):
     ----------
     f : callable
         ``f(x, *args)`` → one number, njit or plain Python.
-    method, accuracy, step, rtol, bounds, parallel, out_size : optional
+    method, accuracy, step, rtol, bounds, parallel, noise, out_size : optional
         As in :func:`jacobian`.
 
     Raises
@@ -159,7 +159,7 @@ class Derivative(Prepared):
         ``f(x, *args)``: a number for a number, njit or plain Python.
     order : int, optional
         The order of the derivative, 1 (default) to 10.
-    method, accuracy, step, rtol, bounds, parallel : optional
+    method, accuracy, step, rtol, bounds, parallel, noise : optional
         As in :func:`derivative`.
 
     Raises
@@ -285,6 +285,7 @@ def derivative(
     rtol: float | None = None,
     bounds: Any = None,
     parallel: bool | None = None,
+    noise: float | None = None,
     full_output: bool = False,
 ) -> Any:
     """The derivative of a function of one number, elementwise over x.
@@ -299,7 +300,7 @@ def derivative(
         Extra arguments of f.
     order : int, optional
         The order of the derivative, 1 (default) to 10.
-    method, accuracy, step, rtol, bounds, parallel, full_output : optional
+    method, accuracy, step, rtol, bounds, parallel, noise, full_output : optional
         As in :func:`jacobian`; `step` and `bounds` broadcast against x, ``complex`` gives first derivatives only.
 
     Returns
@@ -333,7 +334,7 @@ def derivative(
     array([ 0., -1.])
     """
     keywords = {"order": order, "method": method, "accuracy": accuracy, "step": step, "rtol": rtol,
-                "bounds": bounds, "parallel": parallel}  # fmt: skip
+                "bounds": bounds, "parallel": parallel, "noise": noise}  # fmt: skip
     return first_call(Derivative, f, keywords)(x, *given(args), full_output=full_output)
 
 
@@ -348,6 +349,7 @@ def jacobian(
     rtol: float | None = None,
     bounds: Any = None,
     parallel: bool | None = None,
+    noise: float | None = None,
     out_size: int | None = None,
     full_output: bool = False,
 ) -> Any:
@@ -377,6 +379,9 @@ def jacobian(
     parallel : bool, optional
         Whether columns may run on several threads; None (default) decides by the measured cost. The result has
         the same bits in any case.
+    noise : float, optional
+        For ``adaptive``: the amplitude of the noise in f, absolute, where it is known (:func:`noise_level` estimates it).
+        It then need not show by chance: steps and error bars allow for it from the start.
     out_size : int, optional
         How many results f writes into its second argument.
     full_output : bool, optional
@@ -423,7 +428,7 @@ def jacobian(
     (True, True)
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "out_size": out_size}  # fmt: skip
+                "parallel": parallel, "noise": noise, "out_size": out_size}  # fmt: skip
     return first_call(Jacobian, f, keywords)(x, *given(args), full_output=full_output)
 
 
@@ -438,6 +443,7 @@ def gradient(
     rtol: float | None = None,
     bounds: Any = None,
     parallel: bool | None = None,
+    noise: float | None = None,
     out_size: int | None = None,
     full_output: bool = False,
 ) -> Any:
@@ -449,7 +455,7 @@ def gradient(
         ``f(x, *args)`` → one number; an njit function or any Python callable.
     x : array_like
         The point, of any shape, real; it is never changed.
-    args, method, accuracy, step, rtol, bounds, parallel, out_size, full_output : optional
+    args, method, accuracy, step, rtol, bounds, parallel, noise, out_size, full_output : optional
         As in :func:`jacobian`; a gradient is a Jacobian with one row.
 
     Returns
@@ -476,7 +482,7 @@ def gradient(
     array([0.6, 0.8])
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "out_size": out_size}  # fmt: skip
+                "parallel": parallel, "noise": noise, "out_size": out_size}  # fmt: skip
     return first_call(Gradient, f, keywords)(x, *given(args), full_output=full_output)
 
 
@@ -491,6 +497,7 @@ def jvp(
     step: Any = None,
     rtol: float | None = None,
     bounds: Any = None,
+    noise: float | None = None,
     out_size: int | None = None,
     full_output: bool = False,
 ) -> Any:
@@ -502,7 +509,7 @@ def jvp(
         As in :func:`jacobian`.
     x, v : array_like
         The point and the direction, real and of one shape.
-    args, method, accuracy, step, rtol, bounds, out_size, full_output : optional
+    args, method, accuracy, step, rtol, bounds, noise, out_size, full_output : optional
         As in :func:`jacobian`; no coordinate moves further than its own step.
 
     Returns
@@ -529,5 +536,5 @@ def jvp(
     1.0
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "out_size": out_size}  # fmt: skip
+                "noise": noise, "out_size": out_size}  # fmt: skip
     return first_call(_Directional, f, keywords)(x, v, *given(args), full_output=full_output)

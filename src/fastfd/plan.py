@@ -33,10 +33,12 @@ class Plan:
     step: Any
     bounds: Any
     parallel: bool | None
+    noise: float = 0.0  # known to be in f, absolute
     learns: bool = False  # whether steps that did well are tried first at the next point
 
     @classmethod
-    def of(cls, order: int, method: Any, accuracy: Any, step: Any, rtol: Any, bounds: Any, parallel: Any) -> Plan:
+    def of(cls, order: int, method: Any, accuracy: Any, step: Any, rtol: Any, bounds: Any, parallel: Any,
+           noise: Any = None) -> Plan:  # fmt: skip
         """Check the keywords.
 
         Raises
@@ -53,7 +55,9 @@ class Plan:
             msg = f"parallel must be None, True or False, got {parallel!r}"
             raise ValueError(msg)
         stencils = _stencils(method, order, accuracy) if kind == "fixed" else ()
-        return cls(kind, order, stencils, _checked_rtol(rtol), _checked_step(step), bounds, parallel)
+        _check_belongs("noise", noise, kind == "adaptive", method)
+        level = _checked_noise(noise)
+        return cls(kind, order, stencils, _checked_rtol(rtol), _checked_step(step), bounds, parallel, level)
 
     def learning(self, wanted: bool) -> Plan:
         """The same with a memory of steps."""
@@ -113,6 +117,14 @@ def _checked_rtol(rtol: Any) -> float:
         msg = f"rtol must be a number between 0 and 1, got {rtol!r}"
         raise ValueError(msg)
     return float(rtol)
+
+
+def _checked_noise(noise: Any) -> float:
+    number = isinstance(noise, int | float | np.number) and not isinstance(noise, bool)
+    if noise is None or (number and 0 <= noise < np.inf):
+        return float(noise or 0.0)
+    msg = f"noise must be a number >= 0, the amplitude of the noise in f, got {noise!r}"
+    raise ValueError(msg)
 
 
 def _checked_step(step: Any) -> NDArray[np.float64] | None:

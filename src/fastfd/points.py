@@ -96,7 +96,7 @@ class SearchPoints(SearchJob):
     def _search_points(self, x: Array, args: tuple) -> tuple[Array, Array, Array]:
         shape, plan = (x.size, self.m), self.plan
         rows, error, notes = np.empty(shape), np.empty(shape), np.empty((x.size, 5))
-        rest = (self.place(x), plan.rtol, self.roundoff, plan.order, rows, error, notes)
+        rest = (self.place(x), plan.rtol, self.roundoff, plan.noise, plan.order, rows, error, notes)
         self.run(x, args, rest, x.size, plan.parallel)
         return rows, error, notes
 

@@ -39,10 +39,11 @@ class Prepared:
         rtol: float | None = None,
         bounds: Any = None,
         parallel: bool | None = None,
+        noise: float | None = None,
         out_size: int | None = None,
     ):
         self._function = wrap(f, out_size)
-        plan = Plan.of(self.order, method, accuracy, step, rtol, bounds, parallel)
+        plan = Plan.of(self.order, method, accuracy, step, rtol, bounds, parallel, noise)
         self._plan = plan.learning(rtol is None or plan.rtol >= ENOUGH)
         self._here = threading.local()
         self._lanes: dict[tuple, Any] = {}

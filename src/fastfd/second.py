@@ -55,6 +55,9 @@ class Hessian(Prepared):
     order = 2
 
     def _make_job(self, x: Array, args: tuple) -> Any:
+        if self._plan.noise:
+            msg = "noise has no meaning for second derivatives; leave it out"
+            raise ValueError(msg)
         kinds: dict[str, Any] = {"fixed": FixedPairs, "adaptive": SearchPairs}
         if self._plan.kind not in kinds:
             msg = "method='complex' gives first derivatives only; use another method for second ones"

@@ -64,7 +64,7 @@ from fastfd.kernels.tableau import (
 from fastfd.steps import START, exact_step, place_search
 
 __all__ = [
-    "CONVERGED", "DOMAIN", "FIRST_STEP", "MEMORY", "NOISE_LEVEL",
+    "CONVERGED", "DOMAIN", "FIRST_STEP", "KNOWN", "MEMORY", "NOISE_LEVEL",
     "NOISE_SEEN", "NOISY", "NONSMOOTH", "ROUNDED", "SCALELESS", "argument_size", "column", "extrapolate",
     "extrapolate_points", "look", "workspace",
 ]  # fmt: skip
@@ -112,8 +112,8 @@ LEVEL, ENTRY, CALLS, FALLS, UPS, LAST, SIDE, MISSES, LOOKED, TRIAL, OWN, SLOT = 
 DOWN, UP, INTO = range(3)
 #: More in the control row of ``steps``: the least step known to leave the domain, the lead's error before its move, its
 #: noise then, the model of its truncation error (A·Π ρt over the levels), the noise that is being looked into, the
-#: factor of the error bars; from MEMO on: room for a memory.
-BAD, PREVIOUS, NOISE_BEFORE, MODEL_A, MODEL_RHO, WOBBLE, CARE, MEMO = range(1, 9)
+#: factor of the error bars, the noise that the user knows of; from MEMO on: room for a memory.
+BAD, PREVIOUS, NOISE_BEFORE, MODEL_A, MODEL_RHO, WOBBLE, CARE, KNOWN, MEMO = range(1, 10)
 
 
 def workspace(n: int, m: int, order: int) -> tuple:
@@ -189,10 +189,11 @@ def _fill_central(tab, steps, count, members, y0, k, order, x_size):
         odd, even = (up - down) * half, ((up - mid) + (down - mid)) * square
         size = abs(up) + abs(down)
         if order % 2:
-            tab[PRIMARY, k, a], tab[COMPANION, k, a], tab[NOISE, k, a] = odd, even, unit * size * half
+            tab[PRIMARY, k, a], tab[COMPANION, k, a] = odd, even
+            tab[NOISE, k, a] = (unit * size + 2 * steps[CONTROL, KNOWN]) * half
         else:
             tab[PRIMARY, k, a], tab[COMPANION, k, a] = even, odd
-            tab[NOISE, k, a] = unit * (size + 2 * abs(mid)) * square
+            tab[NOISE, k, a] = (unit * (size + 2 * abs(mid)) + 4 * steps[CONTROL, KNOWN]) * square
         if k > 0 and tab[PRIMARY, k, a] == 0.0:  # perhaps h is too short to be seen
             before = abs(tab[PRIMARY, k - 1, a])
             tab[NOISE, k, a] += before if before > 0.0 else tab[NOISE, k - 1, a]
@@ -209,7 +210,7 @@ def _fill_one_sided(tab, steps, count, members, y0, k, side):
         i = members[0, a]
         there, here = tab[PLUS, slot, i], y0[i]
         tab[PRIMARY, k, a] = tab[COMPANION, k, a] = (there - here) / (side * h)
-        tab[NOISE, k, a] = steps[CONTROL, UNIT] * (abs(there) + abs(here)) / h
+        tab[NOISE, k, a] = (steps[CONTROL, UNIT] * (abs(there) + abs(here)) + 2 * steps[CONTROL, KNOWN]) / h
 
 
 @helper
@@ -967,7 +968,7 @@ def argument_size(x, coords, speeds):
 
 
 @kernel
-def extrapolate(f, x, given, lower, upper, rtol, roundoff, order, groups, speeds, out, error, notes, y0, reach, memory,
+def extrapolate(f, x, given, lower, upper, rtol, roundoff, known, order, groups, speeds, out, error, notes, y0, reach, memory,
                 work, tab, steps, count, members, begin, lo, hi):  # fmt: skip
     """Rows lo..hi of the transposed Jacobian, of its error and of the notes: the shortest step that counts, the
     evaluations, the verdict, the longest step that counts, the side (0: both).
@@ -979,7 +980,7 @@ def extrapolate(f, x, given, lower, upper, rtol, roundoff, order, groups, speeds
     x, y0, out, error, notes, work = borrow(x), borrow(y0), borrow(out), borrow(error), borrow(notes), borrow(work)
     tab, steps, count, members, memory = borrow(tab), borrow(steps), borrow(count), borrow(members), borrow(memory)
     point, scratch = work[: x.size], work[x.size :]
-    steps[CONTROL, UNIT] = roundoff
+    steps[CONTROL, UNIT], steps[CONTROL, KNOWN] = roundoff, known
     if begin:
         wrong = place_search(x, given, order, lower, upper, reach)
         status = failed(MISPLACED, wrong) if wrong >= 0 else evaluate_at(f, x, point, scratch, y0)
@@ -1002,12 +1003,12 @@ def extrapolate(f, x, given, lower, upper, rtol, roundoff, order, groups, speeds
 
 
 @kernel
-def extrapolate_points(f, x, reach, rtol, roundoff, order, out, error, notes, work, tab, steps, count, members, lo, hi):
+def extrapolate_points(f, x, reach, rtol, roundoff, known, order, out, error, notes, work, tab, steps, count, members, lo, hi):
     """The same for a function of one number at many points; nan where f is not finite at a point."""
     x, reach, out, error, notes, work = borrow(x), borrow(reach), borrow(out), borrow(error), borrow(notes), borrow(work)
     tab, steps, count, members = borrow(tab), borrow(steps), borrow(count), borrow(members)
     point, scratch = work[:1], work[1:]
-    steps[CONTROL, UNIT] = roundoff
+    steps[CONTROL, UNIT], steps[CONTROL, KNOWN] = roundoff, known
     coords, speeds, y0 = np.zeros(1, np.int64), np.ones(1), np.zeros(out.shape[1])
     fill(members[1], 0)
     count[ENTRY] = 0

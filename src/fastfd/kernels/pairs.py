@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastfd.kernels.extrapolate import CALLS, ENTRY, argument_size, column, look
+from fastfd.kernels.extrapolate import CALLS, ENTRY, KNOWN, argument_size, column, look
 from fastfd.kernels.native import (
     FIRST,
     LAST,
@@ -121,7 +121,7 @@ def axes(f, x, y0, groups, speeds, reach, rtol, roundoff, out, error, notes, axi
     """The second derivative along each direction, and f at the points of the mixed differences that lie on it."""
     x, y0, out, error, notes, axis = borrow(x), borrow(y0), borrow(out), borrow(error), borrow(notes), borrow(axis)
     tab, steps, count, members = borrow(tab), borrow(steps), borrow(count), borrow(members)
-    steps[CONTROL, UNIT] = roundoff
+    steps[CONTROL, UNIT], steps[CONTROL, KNOWN] = roundoff, 0.0
     point, scratch = work[: x.size], work[x.size :]
     assign(point, x)
     fill(members[1], 0)
