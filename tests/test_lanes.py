@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from numba import njit
+from numba import config, njit
 
 import fastfd
 
+pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="only calls of compiled functions are packed")
 METHODS = ("adaptive", "forward", "central")
 X = np.array([0.7, 1.9])
 
