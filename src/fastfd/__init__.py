@@ -1,9 +1,9 @@
 """fastfd: derivatives of functions you can only call, at compiled speed, with an honest error bar."""
 
-from importlib import import_module as _import_module
-from typing import TYPE_CHECKING as _TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-if _TYPE_CHECKING:
+if TYPE_CHECKING:
     from fastfd.analysis import StepAnalysis, step_analysis
     from fastfd.first import Derivative, Gradient, Jacobian, derivative, gradient, jacobian, jvp
     from fastfd.info import Info
@@ -22,15 +22,17 @@ __all__ = [
 _HOMES = ("stencils", "info", "first", "second", "noise", "analysis")
 
 
-def __getattr__(name: str) -> object:
-    for home in _HOMES if name in __all__ else ():
-        module = _import_module(f"fastfd.{home}")
-        if name in module.__all__:
-            globals()[name] = getattr(module, name)
-            return globals()[name]
-    msg = f"module 'fastfd' has no attribute {name!r}"
-    raise AttributeError(msg)
+if not TYPE_CHECKING:  # or it would take any name for one of ours
+
+    def __getattr__(name: str) -> object:
+        for home in _HOMES if name in __all__ else ():
+            module = import_module(f"fastfd.{home}")
+            if name in module.__all__:
+                globals()[name] = getattr(module, name)
+                return globals()[name]
+        msg = f"module 'fastfd' has no attribute {name!r}"
+        raise AttributeError(msg)
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *globals()})
+    return [*__all__, "__version__"]

@@ -12,12 +12,14 @@ import copy
 import functools
 import gc
 import hashlib
+import operator
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numba
+from llvmlite import ir
 from llvmlite.binding import parse_assembly
 from numba import _dynfunc  # type: ignore[attr-defined]
 from numba.core import cgutils, config, types
@@ -29,8 +31,6 @@ from numba.core.compiler_machinery import register_pass
 from numba.core.cpu import CPUContext
 from numba.core.dispatcher import Dispatcher
 from numba.core.lowering import Lower
-from numba.core.registry import cpu_target
-from numba.core.runtime.context import NRTContext
 from numba.core.typed_passes import NativeLowering
 from numba.extending import register_jitable
 
@@ -96,9 +96,6 @@ class _PartLibrary(JITCodeLibrary):
 
 
 class _KernelLibrary(JITCodeLibrary):
-    def _optimize_functions(self, ll_module):
-        """With all its parts it is optimised later."""
-
     def finalize(self):
         self._linking_libraries = _link_parts(self._final_module, self._linking_libraries)
         super().finalize()
@@ -121,37 +118,6 @@ def _link_parts(module, libraries):
 
 
 # --- translating --------------------------------------------------------------------------------------------------
-
-
-class _Counting(NRTContext):
-    def get_meminfos(self, builder, ty, val):
-        """numba takes an array apart at each change of its reference count, into a sixth of all that a kernel says."""
-        if isinstance(ty, types.Array):
-            return [(ty, builder.extract_value(val, 0))]
-        return super().get_meminfos(builder, ty, val)
-
-
-@functools.cache
-def _abi_sizeof(kind):
-    """The size of an LLVM type; numba asks LLVM each time it touches an array, by way of a module of its own."""
-    return cpu_target.target_context.get_abi_sizeof(kind)
-
-
-class _KernelContext(CPUContext):
-    """numba's target, quicker where kernels spend its time."""
-
-    get_abi_sizeof = staticmethod(_abi_sizeof)
-
-    @property
-    def nrt(self):
-        return _Counting(self, self.enable_nrt)
-
-
-class _PartContext(_KernelContext):
-    @staticmethod
-    def get_executable(library, fndesc, env):
-        """What stands for a part among numba's callables; nothing calls it."""
-        return _dynfunc.make_function(fndesc.lookup_module(), fndesc.qualname.split(".")[-1], "", 0, env, (library,))
 
 
 class _KernelLower(Lower):
@@ -186,12 +152,13 @@ class _KernelLower(Lower):
         model = self.context.data_model_manager[kind]
         sizes = cgutils.unpack_tuple(builder, model.get(builder, value, "shape"))
         indices = cgutils.unpack_tuple(builder, at) if isinstance(given, types.BaseTuple) else [at]
-        offset = None
-        for axis, (size, i, k) in enumerate(zip(sizes, indices, kinds, strict=True)):
-            i = self.context.cast(builder, i, k, types.intp)
+        offset, stride = ir.Constant(ir.IntType(64), 0), ir.Constant(ir.IntType(64), 1)
+        for axis in reversed(range(kind.ndim)):
+            i = self.context.cast(builder, indices[axis], kinds[axis], types.intp)
             if self.context.enable_boundscheck:
-                cgutils.do_boundscheck(self.context, builder, i, size, axis)
-            offset = i if offset is None else builder.add(builder.mul(offset, size, flags=["nsw"]), i, flags=["nsw"])
+                cgutils.do_boundscheck(self.context, builder, i, sizes[axis], axis)
+            offset = builder.add(offset, builder.mul(i, stride, flags=["nsw"]), flags=["nsw"])
+            stride = builder.mul(stride, sizes[axis], flags=["nsw"])
         return builder.gep(model.get(builder, value, "data"), [offset], inbounds=True)
 
 
@@ -200,28 +167,38 @@ class _PartLower(_KernelLower):
         """Parts hold no Python objects."""
 
 
+class _PartContext(CPUContext):
+    @staticmethod
+    def get_executable(library, fndesc, env):
+        """What stands for a part among numba's callables; nothing calls it."""
+        return _dynfunc.make_function(fndesc.lookup_module(), fndesc.qualname.split(".")[-1], "", 0, env, (library,))
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _KernelLowering(NativeLowering):
     _name = "fastfd_kernel_lowering"
-    library: type = _KernelLibrary
-    context, lowering_class = _KernelContext, _KernelLower
+    lowering_class = _KernelLower
 
     def run_pass(self, state):
-        numbas = state.targetctx
-        state.library = self.library(numbas.codegen(), state.func_id.func_qualname)
+        state.library = _KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library.enable_object_caching()
-        state.targetctx = copy.copy(numbas)
-        state.targetctx.__class__ = self.context
-        try:
-            return super().run_pass(state)
-        finally:
-            state.targetctx = numbas
+        return super().run_pass(state)
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class _PartLowering(_KernelLowering):
+class _PartLowering(NativeLowering):
     _name = "fastfd_part_lowering"
-    library, context, lowering_class = _PartLibrary, _PartContext, _PartLower
+    lowering_class = _PartLower
+
+    def run_pass(self, state):
+        whole = state.targetctx
+        state.library = _PartLibrary(whole.codegen(), state.func_id.func_qualname)
+        state.targetctx = copy.copy(whole)
+        state.targetctx.__class__ = _PartContext
+        try:
+            return super().run_pass(state)
+        finally:
+            state.targetctx = whole
 
 
 #: Passes of numba for what no kernel contains: closures, literal arguments, exceptions, array expressions.
@@ -239,8 +216,7 @@ def _with_memory(typing):
     twin, known = copy.copy(typing), {}
 
     def resolve(function, args, kws):
-        special = isinstance(function, types.Callable) and not isinstance(function, types.Function)
-        if special or kws:  # methods and the like
+        if kws or not (isinstance(function, types.Function) or function is operator.getitem):  # methods and the like
             return typing.resolve_function_type(function, args, kws)
         if (function, args) not in known:
             known[function, args] = typing.resolve_function_type(function, args, kws)
@@ -269,9 +245,10 @@ class _PartCompiler(CompilerBase):
 
 @contextmanager
 def _collector_at_rest():
-    """Looking for garbage time and again among all that numba keeps takes a seventh of a compilation.
+    """Looking for garbage time and again among all that numba keeps takes a tenth of a compilation.
 
-    Frozen and unfrozen, what was made meanwhile (56 MB at the most) counts as old, and waits for the next full collection.
+    Frozen and unfrozen, what was made meanwhile (40 MB for the largest kernel) counts as old, and waits for the next
+    full collection.
     """
     if not gc.isenabled() or gc.get_freeze_count():  # somebody else has a plan
         yield
