@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from fastfd.columns import FixedJob, SearchJob
 from fastfd.function import Function
 from fastfd.info import Info
 from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, ROUNDED, SCALELESS, workspace
-from fastfd.kernels.pairs import LEVELS, axes, fixed_pairs, mixed_pairs
+from fastfd.kernels.pairs import NOTES, RUNGS, axes, fixed_pairs, mixed_pairs
 from fastfd.plan import Groups, Plan, one_by_one_and
 from fastfd.run import Job
 from fastfd.stencils import named_stencil
@@ -22,6 +23,8 @@ __all__ = ["Curvature", "FixedPairs", "SearchPairs"]
 Array = NDArray[np.float64]
 #: A move along v and a move of one coordinate add up: each gets a little less than half of the room.
 HALF = 0.49
+#: From the median of samples of noise to twice its standard deviation.
+LOUD = 3.0
 
 
 class Curvature(NamedTuple):
@@ -124,40 +127,41 @@ def _first_order(plan: Plan, row: int) -> Any:
 
 
 class SearchPairs(_PairJob):
-    """Extrapolated mixed differences, their scale learned from the second derivative along each direction."""
+    """Extrapolated mixed differences; where to take them is learned along each direction."""
 
     def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
         super().__init__(function, plan, x, args, SearchJob, mixed_pairs, lambda n, m: workspace(n, m, 1))
         self.axes = Job(function, x, args, axes, lambda n, m: workspace(n, m, 2))
 
     def matrix(self, x: Array, args: tuple, full: bool) -> Curvature:
-        groups, n = self.line.groups, self.n
-        y0, diagonal, bar, notes, axis = self._axes(x, args, groups, self.line.place(x))
-        value, error = np.empty((n, n, self.m)), np.empty((n, n, self.m))
-        rest = (y0, groups.index, groups.speeds, notes, axis, self.plan.rtol, self.axes.roundoff, value, error)
-        self.pairs.run(x, args, rest, n, self.plan.parallel)
-        value[np.arange(n), np.arange(n)], error[np.arange(n), np.arange(n)] = diagonal, bar
-        return self._found(value, error, notes, n)
+        n = self.n
+        return self._search(x, args, self.line.groups, self.line.place(x), 0, n, self.plan.parallel)
 
     def product(self, x: Array, args: tuple, v: Array, full: bool) -> Curvature:
         if not v.any():
             return _no_product(self.n, self.m)
-        groups, n = one_by_one_and(v), self.n
         reach = np.vstack([self.line.place(x, HALF), self.line.along(x, v, HALF)])
-        y0, _, _, notes, axis = self._axes(x, args, groups, reach)
-        value, error = np.empty((n + 1, n + 1, self.m)), np.empty((n + 1, n + 1, self.m))
-        rest = (y0, groups.index, groups.speeds, notes, axis, self.plan.rtol, self.axes.roundoff, value, error)
-        self.pairs.run(x, args, rest, 1, False, start=n)
-        return self._found(value[n, :n], error[n, :n], notes, n)
+        return self._search(x, args, one_by_one_and(v), reach, self.n, 1, False)
 
-    def _axes(self, x: Array, args: tuple, groups: Groups, reach: Array) -> tuple:
-        count, y0 = groups.count, self.line.at(x, args)
-        shape = (count, self.m)
-        out, error, notes = np.empty(shape), np.empty(shape), np.empty((count, 5))
-        axis = np.empty((count, LEVELS, 2, self.m))
-        rest = (y0, groups.index, groups.speeds, reach, self.plan.rtol, self.axes.roundoff, out, error, notes, axis)
-        self.axes.run(x, args, rest, count, self.plan.parallel)
-        return y0, out, error, notes, axis
+    def _search(
+        self, x: Array, args: tuple, groups: Groups, reach: Array, start: int, count: int, parallel: bool | None
+    ) -> Curvature:
+        """The rows of the matrix from `start`, `count` of them."""
+        size, y0 = groups.count, self.line.at(x, args)
+        out, error, samples = (np.empty((size, self.m)) for _ in range(3))
+        notes, ladders, axis = np.empty((size, NOTES)), np.empty((size, RUNGS)), np.empty((size, RUNGS, 2, self.m))
+        front = y0, groups.index, groups.speeds, reach, self.plan.rtol, self.axes.roundoff
+        noise, along = np.zeros(self.m), (out, error, notes, ladders, axis, samples)
+        self.axes.run(x, args, (*front, noise, False, *along), size, self.plan.parallel)
+        noise = _noise(samples, y0, self.axes.roundoff)
+        if noise.any():
+            self.axes.run(x, args, (*front, noise, True, *along), size, self.plan.parallel)
+        value, bar = np.empty((size, size, self.m)), np.empty((size, size, self.m))
+        self.pairs.run(x, args, (*front, noise, notes, ladders, axis, value, bar), count, parallel, start=start)
+        if start:
+            return self._found(value[start, :start], bar[start, :start], notes, start)
+        value[np.arange(size), np.arange(size)], bar[np.arange(size), np.arange(size)] = out, error
+        return self._found(value, bar, notes, size)
 
     def _found(self, value: Array, error: Array, notes: Array, n: int) -> Curvature:
         rows, bars, step = np.abs(value).reshape(n, -1), error.reshape(n, -1).max(axis=1), notes[:n, 0]
@@ -166,6 +170,14 @@ class SearchPairs(_PairJob):
         axis = np.where(axis == DOMAIN, DOMAIN, np.where(bars > 1e-3 * rows.max(), axis, np.minimum(axis, ROUNDED)))
         status = np.where(np.isfinite(rows).all(axis=1), np.maximum(axis, lost), DOMAIN)
         return Curvature(value, error, step, 1 + int(notes[:, 1].sum()), status)
+
+
+def _noise(samples: Array, y0: Array, roundoff: float) -> Array:
+    """The noise of f beyond its rounding, one number for each output: the axes' guesses at it, taken together."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # no axis may have a guess
+        noise = LOUD * np.nanmedian(np.where(np.isfinite(samples), samples, np.nan), axis=0)
+    return np.where(noise > 2 * roundoff * np.abs(y0), noise, 0.0)
 
 
 def _no_product(n: int, m: int) -> Curvature:

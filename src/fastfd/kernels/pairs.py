@@ -1,14 +1,40 @@
 """Second derivatives along pairs of directions: the entries of a Hessian, or of a Hessian times a vector.
 
-A direction is a group of coordinates that move together (see ``sweep.py``). Extrapolation of the mixed differences
-shares the points on the axes; each pair then costs two evaluations a level.
+A direction is a group of coordinates that move together (see ``sweep.py``); each has a ladder of steps of its own, all
+of one ratio, so that a pair moves in proportion, and shares f on the axes with the others: a level costs it two
+evaluations. What the levels mean stands in ``ladder.py``.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from fastfd.kernels.extrapolate import CALLS, ENTRY, KNOWN, argument_size, column, look
+from fastfd.kernels.extrapolate import (
+    CONVERGED,
+    ENTRY,
+    KNOWN,
+    NOISY,
+    ROUNDED,
+    SCALELESS,
+    argument_size,
+    column,
+    look,
+)
+from fastfd.kernels.ladder import (
+    BOTTOM,
+    RATE,
+    RATIO,
+    ROUNDING,
+    TOP,
+    TRUNCATION,
+    VALUE,
+    best_block,
+    excess,
+    first_rate,
+    forecast,
+    second_rate,
+    total,
+)
 from fastfd.kernels.native import (
     FIRST,
     LAST,
@@ -26,19 +52,45 @@ from fastfd.kernels.native import (
     kernel,
 )
 from fastfd.kernels.sweep import failed, shift, unchanged
-from fastfd.kernels.tableau import BAR, BEST, COMPANION, CONTROL, NOISE, PRIMARY, TOTAL, UNIT, VALUE, H, T, clear, extend
+from fastfd.kernels.tableau import BAR, BEST, COMPANION, CONTROL, NOISE, PRIMARY, TOTAL, UNIT, H, T, clear, extend
+from fastfd.kernels.tableau import VALUE as CHOSEN
+from fastfd.steps import START, exact_step
 
-__all__ = ["LEVELS", "axes", "fixed_pairs", "mixed_pairs"]
+__all__ = ["NOTES", "RUNGS", "axes", "fixed_pairs", "mixed_pairs"]
 
-#: Levels of mixed differences at the most, and the ratio of their steps.
-LEVELS, RATIO = 5, 2.5
-#: How near the second difference must be to the second derivative where the mixed differences begin, by what
-#: factor that step is sought, and how often at the most.
-CLOSE, WIDER, MOST_TRIES = 0.1, 3.0, 7
-#: The first step of mixed differences, at the least, along a direction without a second derivative.
-FLAT_STEP = 0.02
-#: The relative rounding error of mixed differences that needs no longer steps.
-FINE = 1e-12
+#: Rungs of a ladder, and the one of its first step.
+RUNGS, ORIGIN = 52, 20
+#: What is noted of an axis. As by ``column``: the shortest step that counts, the evaluations, the verdict, the first step of
+#: the ladder, the side (0: both). Then the first rung that pairs use; the size of the second derivative; over that rung, how
+#: it bends (c₁/c₀) and how the next coefficients fall (c₂/c₁); whether ``column`` had to help.
+STEP, COUNT, STATUS, FIRST_STEP, SIDE, WINDOW, SIZE, BEND, PRIOR, HELPED, NOTES = range(11)
+#: The same of one output while an axis is searched, with c₁ itself.
+FACT_SIZE, FACT_BEND, FACT_PRIOR, FACT_SLOPE = range(4)
+EVEN, EVEN_NOISE, ODD, ODD_NOISE = range(4)
+#: Rungs that all pairs share; those that an axis looks at, the levels that a pair looks at beyond the shared ones, and
+#: one-sided levels, at the most.
+SHARED, MOST_RUNGS, MOST_EXTRA, ONE_SIDED = 3, 13, 5, 5
+MOST_LEVELS, STOP = 24, 99
+#: The scale of f is known: where the error is this share of the second derivative.
+ROUGHLY = 1e-2
+#: One more level must promise to take the error down to this share; a level is a miss if it does not take it down to
+#: that. After a miss one goes on only where less than six digits are known.
+PAYS, MISS, POOR = 0.2, 0.35, 1e-6
+#: An entry that is known to this share of its size is worth no levels beyond the shared ones.
+ENOUGH = 1e-10
+#: Rungs upwards in one move, on an axis and by a pair.
+LONGEST_JUMP, PAIR_JUMP = 3, 2
+#: Two moves add up, so that c₃ of a pair is this many times c₁(c₂/c₁)² of its axes. Rounding needs not be less than that.
+MIX, FINE = 40.0, 1e-14
+#: How near E on the longest shared rung must be to what the levels below predict, against the second derivative.
+NEAR = 0.1
+#: By how much c₁/c₀ of the even and of the odd part are believed to differ. By accident c₂/c₁ may seem less than the
+#: usual share of c₁/c₀; where it is far less, f is a polynomial there; where it seems far more, it is noise.
+SPREAD, USUAL, POLYNOMIAL, UNUSUAL = 3.0, 0.5, 0.01, 1e3
+#: Noise this many times the rounding of f is called by its name.
+NOISE_SHOWS = 1e3
+#: By how much the error bar exceeds the estimate.
+CAUTION = 2.0
 
 
 @helper
@@ -113,122 +165,471 @@ def fixed_pairs(f, x, y0, groups, speeds, steps, table, out, work, lo, hi):
     return code if unchanged(point, x) else failed(MUTATED, lo)
 
 
-# --- extrapolation ----------------------------------------------------------------------------------------------------
+# --- one axis ---------------------------------------------------------------------------------------------------------
+
+
+@helper
+def _step(x, coords, first, rung, unit):
+    """The step of a rung, without rounding error in x + h where one coordinate moves."""
+    h = first * RATIO ** (ORIGIN - rung)
+    return exact_step(x[coords[0]], h, unit) if coords.size == 1 else h
+
+
+@carrier
+def _stand(f, x, point, scratch, coords, speeds, rung, reach, unit, ladder, axis, note):
+    """f on both sides of a rung, unless it is known there."""
+    if ladder[rung] > 0.0:
+        return OK
+    h = _step(x, coords, note[FIRST_STEP], rung, unit)
+    if not 0.0 < h <= min(reach[1], reach[2]):
+        return NONFINITE
+    for way in range(2):
+        note[COUNT] += 1
+        status = look(f, x, point, scratch, coords, speeds, h - 2 * way * h, axis[rung, way])
+        if status != OK:
+            return status
+    ladder[rung] = h
+    return OK
+
+
+@helper
+def _read(ladder, axis, y0, noise, unit, x_size, desk):
+    """The even and the odd part of f on all the rungs that are known, and their noise: the rounding of f, that of its
+    argument inside f, and what f is known to have beyond them. How many rungs these are."""
+    rungs, t, parts = desk[0], desk[1], desk[2]
+    k = 0
+    for rung in range(RUNGS):
+        if not ladder[rung] > 0.0:
+            continue
+        h = ladder[rung]
+        rungs[k], t[k] = rung, h * h
+        for e in range(y0.size):
+            up, down, mid = axis[rung, 0, e], axis[rung, 1, e], y0[e]
+            rounding = unit * (abs(up) + abs(down) + x_size * abs(up - down) / h)
+            parts[EVEN, e, k], parts[ODD, e, k] = ((up - mid) + (down - mid)) / (h * h), (up - down) / (2 * h)
+            parts[EVEN_NOISE, e, k] = (rounding + 2 * unit * abs(mid) + 4 * noise[e]) / (h * h)
+            parts[ODD_NOISE, e, k] = (rounding + 2 * noise[e]) / (2 * h)
+        k += 1
+    return k
+
+
+@helper
+def _survey(e, levels, desk):
+    """The second derivative of output e, and what the even and the odd part tell of the scale of f along the axis.
+
+    Either may be near a zero and seem to bend fast, so the slower one is believed; and it gives the second derivative a
+    size where that is near a zero.
+    """
+    t, even, odd, work, found, aside, facts = desk[1], desk[2][EVEN, e], desk[2][ODD, e], desk[3], desk[4][e], desk[5], desk[6][e]
+    even_noise, odd_noise = desk[2][EVEN_NOISE, e], desk[2][ODD_NOISE, e]
+    best_block(t, even, even_noise, levels, 0.0, 0.0, 0.0, work, found)
+    best_block(t, odd, odd_noise, levels, 0.0, 0.0, 0.0, work, aside)
+    top = aside[TOP] = found[TOP]
+    aside[BOTTOM] = found[BOTTOM]
+    bends = first_rate(t, even, even_noise, found), first_rate(t, odd, odd_noise, aside)
+    bend, prior = min(max(bends), SPREAD * min(bends)), second_rate(t, even, even_noise, levels)
+    facts[FACT_SIZE], facts[FACT_BEND] = abs(found[VALUE]), bend
+    if bend < np.inf and total(aside) < np.inf:
+        facts[FACT_SIZE] = max(abs(found[VALUE]), 2 * abs(aside[VALUE]) * np.sqrt(bend))
+    facts[FACT_PRIOR] = min(max(prior, USUAL * bend) if prior > POLYNOMIAL * bend else prior, UNUSUAL * bend)
+    facts[FACT_SLOPE] = (even[int(top)] - found[VALUE]) / t[int(top)]
+
+
+@helper
+def _survey_all(ladder, axis, y0, noise, unit, x_size, desk):
+    """:func:`_survey` of all outputs: the number of levels, and the output with the largest second derivative, which leads."""
+    levels, lead, facts = _read(ladder, axis, y0, noise, unit, x_size, desk), 0, desk[6]
+    for e in range(y0.size):
+        _survey(e, levels, desk)
+        lead = e if facts[e, FACT_SIZE] > facts[lead, FACT_SIZE] else lead
+    return levels, lead
+
+
+@helper
+def _height(axis, y0, e, rung, noise, unit):
+    """How large the numbers are whose rounding shows."""
+    return max(abs(y0[e]), abs(axis[rung, 0, e]), abs(axis[rung, 1, e])) + noise[e] / unit
+
+
+@helper
+def _first_shared(facts, height, unit, first):
+    """The rung where pairs begin: on the last that they share the truncation of three levels is as large as the rounding."""
+    h, size = first / RATIO ** (SHARED - 1), facts[FACT_SIZE]
+    if size > 0.0:
+        rounding, third = 4 * unit * height / size, MIX * facts[FACT_BEND] * facts[FACT_PRIOR] ** 2 * RATIO**6
+        h = np.sqrt(rounding / FINE)
+        h = min(h, (rounding / third) ** 0.125) if third > 0.0 else h
+    below = np.log(first / h) / np.log(RATIO) if h > 0.0 else 0.0
+    return min(max(ORIGIN + int(np.ceil(below - 1e-9)) - (SHARED - 1), 0), RUNGS - SHARED)
+
+
+@helper
+def _fits(ladder, axis, y0, e, rung, found, facts):
+    """Whether E on a rung is what the levels below predict: f has no other scale there."""
+    t = ladder[rung] ** 2
+    even, slope = ((axis[rung, 0, e] - y0[e]) + (axis[rung, 1, e] - y0[e])) / t, facts[FACT_SLOPE] * t
+    size = facts[FACT_SIZE]
+    if facts[FACT_PRIOR] < 0.1 * facts[FACT_BEND]:
+        size = max(size, abs(slope))
+    return abs(even - found[VALUE] - slope) <= NEAR * size + found[ROUNDING]
+
+
+@carrier
+def _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, placed, ladder, axis, note, desk):
+    """f on the rungs that the pairs share."""
+    found, facts = desk[4][e], desk[6][e]
+    height = _height(axis, y0, e, desk[0][int(found[BOTTOM])], noise, unit)
+    rung, status, before = _first_shared(facts, height, unit, note[FIRST_STEP]), NONFINITE, int(note[WINDOW])
+    if placed and abs(rung - before) <= 1 and ladder[before] > 0.0 and _fits(ladder, axis, y0, e, before, found, facts):
+        return OK
+    while rung < RUNGS - SHARED:
+        status = _stand(f, x, point, scratch, coords, speeds, rung, reach, unit, ladder, axis, note)
+        if (status != OK and status != NONFINITE) or (status == OK and _fits(ladder, axis, y0, e, rung, found, facts)):
+            break
+        rung += 1
+    note[WINDOW] = rung
+    for below in range(1, SHARED):
+        if status == OK:
+            status = _stand(f, x, point, scratch, coords, speeds, rung + below, reach, unit, ladder, axis, note)
+    return status
+
+
+@helper
+def _fall(x_size, first, falls, last):
+    """Where no block of levels makes sense: down, faster each time; first to x as the scale of f, if that is further."""
+    own = ORIGIN + int(np.ceil(np.log(first / (2 * START * x_size)) / np.log(RATIO))) if x_size > 0.0 else 0
+    return own if falls == 1 and own > last else last + falls
+
+
+@helper
+def _next_rung(e, levels, rtol, desk):
+    """The rung that promises most, or -1."""
+    rungs, t, noise, found, facts = desk[0], desk[1], desk[2][EVEN_NOISE, e], desk[4][e], desk[6][e]
+    error, below, top = total(found), rungs[levels - 1] + 1, rungs[int(found[TOP])]
+    finer = 2 * found[TRUNCATION] > found[ROUNDING] and noise[levels - 1] < error
+    if finer and int(found[BOTTOM]) < levels - 1:
+        return below
+    needed = np.log(found[ROUNDING] / (rtol * abs(found[VALUE]))) / (2 * np.log(RATIO)) if found[VALUE] != 0.0 else LONGEST_JUMP
+    most = min(max(int(needed), 1), LONGEST_JUMP)
+    promise, jump = forecast(t, levels, found, facts[FACT_SIZE], facts[FACT_BEND], most)
+    if promise <= PAYS * error or (jump > 0 and not finer and error > POOR * facts[FACT_SIZE]):
+        return below if jump == 0 else top - jump
+    return below if finer and error > POOR * facts[FACT_SIZE] else -1
+
+
+@carrier
+def _search(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, unit, ladder, axis, note, desk):
+    """Up and down the ladder until the second derivative is known; NONFINITE where f does not live on both sides."""
+    x_size, last, falls, placed = argument_size(x, coords, speeds), np.inf, 0, False
+    for rung in range(ORIGIN, ORIGIN + 3):
+        status = _stand(f, x, point, scratch, coords, speeds, rung, reach, unit, ladder, axis, note)
+        if status != OK:
+            return status
+    for _ in range(MOST_RUNGS):
+        levels, e = _survey_all(ladder, axis, y0, noise, unit, x_size, desk)
+        found, size = desk[4][e], desk[6][e, FACT_SIZE]
+        error, value = total(found), abs(found[VALUE])
+        if error == np.inf:
+            falls += 1
+            rung = _fall(x_size, note[FIRST_STEP], falls, desk[0][levels - 1])
+        elif not placed and error <= ROUGHLY * size:
+            placed = True
+            status = _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, False, ladder, axis, note, desk)
+            if status != OK:
+                return status
+            continue
+        elif error <= rtol * value or (value <= found[ROUNDING] and levels > 3) or MISS * last < error <= POOR * size:
+            break
+        else:
+            last, rung = error, _next_rung(e, levels, rtol, desk)
+        if not 0 <= rung < RUNGS or ladder[rung] > 0.0:
+            break
+        status = _stand(f, x, point, scratch, coords, speeds, rung, reach, unit, ladder, axis, note)
+        if status != OK and (status != NONFINITE or error == np.inf):
+            return status
+        if status == NONFINITE:
+            break
+    e = _survey_all(ladder, axis, y0, noise, unit, x_size, desk)[1]
+    return _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, placed, ladder, axis, note, desk)
+
+
+@helper
+def _verdict(found, size, rtol, noise, rounding):
+    error = total(found)
+    if not error < np.inf or (error > POOR * size and 2 * found[TRUNCATION] > found[ROUNDING]):
+        return SCALELESS
+    if error <= max(rtol, 1e-12) * abs(found[VALUE]):
+        return CONVERGED
+    return NOISY if noise > NOISE_SHOWS * rounding else ROUNDED
+
+
+@helper
+def _report(ladder, axis, y0, noise, unit, rtol, x_size, desk, out, error, note, sample):
+    """The second derivatives along an axis, what pairs must know of it, and samples of the noise of f."""
+    levels, lead = _survey_all(ladder, axis, y0, noise, unit, x_size, desk)
+    rungs, t, parts, work, founds, facts = desk[0], desk[1], desk[2], desk[3], desk[4], desk[6]
+    note[STATUS], note[STEP] = CONVERGED, ladder[rungs[int(founds[lead, BOTTOM])]]
+    for e in range(y0.size):
+        found, last = founds[e], levels - 1
+        out[e], error[e] = found[VALUE], CAUTION * total(found) + unit * abs(found[VALUE])
+        sample[e] = excess(t, parts[EVEN, e], parts[EVEN_NOISE, e], levels, work) * parts[EVEN_NOISE, e, last] * t[last] / 4
+        note[STATUS] = max(note[STATUS], _verdict(found, facts[lead, FACT_SIZE], rtol, noise[e], unit * abs(y0[e])))
+    longest, bend, prior = ladder[int(note[WINDOW])] ** 2, facts[lead, FACT_BEND], facts[lead, FACT_PRIOR]
+    known = bend < np.inf and prior < np.inf
+    note[SIZE] = facts[lead, FACT_SIZE]
+    note[BEND], note[PRIOR] = (bend * longest, prior * longest) if known else (0.0, 0.0)
+
+
+@helper
+def _forget(ladder, note):
+    fill(ladder, np.nan)
+    note[WINDOW], note[SIZE], note[BEND], note[PRIOR] = ORIGIN, 0.0, 0.0, 0.0
+
+
+@carrier
+def _one_side(f, x, point, scratch, coords, speeds, unit, ladder, axis, note):
+    """f on the rungs that one-sided pairs share, on the side where it lives."""
+    way = int(note[SIDE] < 0.0)
+    for rung in range(ORIGIN, ORIGIN + ONE_SIDED):
+        fill(axis[rung, 0], np.nan)
+        fill(axis[rung, 1], np.nan)
+        ladder[rung] = _step(x, coords, note[FIRST_STEP], rung, unit)
+        note[COUNT] += 1
+        status = look(f, x, point, scratch, coords, speeds, (1 - 2 * way) * ladder[rung], axis[rung, way])
+        if status != OK and status != NONFINITE:
+            return status
+    return OK
+
+
+@carrier
+def _with_help(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, unit, ladder, axis, note, desk, tab, steps, count,
+               members, out, error, sample):  # fmt: skip
+    """Where the ladder does not reach, the general search finds where f is smooth, or the side where it lives; from there
+    once more."""
+    calls, x_size = note[COUNT], argument_size(x, coords, speeds)
+    status = column(
+        f, x, point, scratch, y0, coords, speeds, reach, rtol, 2, x_size, tab, steps, count, members, scratch[:0], out,
+        error, note,
+    )  # fmt: skip
+    note[COUNT] += calls
+    note[HELPED] = 1.0
+    fill(sample, np.nan)
+    _forget(ladder, note)
+    if status != OK or not note[FIRST_STEP] > 0.0:
+        return status
+    if note[SIDE] != 0.0:
+        return _one_side(f, x, point, scratch, coords, speeds, unit, ladder, axis, note)
+    verdict, step, value, bar = note[STATUS], note[STEP], out.copy(), error.copy()
+    status = _search(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, unit, ladder, axis, note, desk)
+    if status == NONFINITE:
+        _forget(ladder, note)
+        return OK
+    if status == OK:
+        _report(ladder, axis, y0, noise, unit, rtol, x_size, desk, out, error, note, sample)
+        if not error.max() <= bar.max() or note[STATUS] == SCALELESS:
+            note[STATUS], note[STEP] = verdict, step
+            assign(out, value)
+            assign(error, bar)
+    return status
 
 
 @kernel
-def axes(f, x, y0, groups, speeds, reach, rtol, roundoff, out, error, notes, axis, work, tab, steps, count, members, lo, hi):
-    """The second derivative along each direction, and f at the points of the mixed differences that lie on it."""
-    x, y0, out, error, notes, axis = borrow(x), borrow(y0), borrow(out), borrow(error), borrow(notes), borrow(axis)
+def axes(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, again, out, error, notes, ladders, axis, samples, work, tab,
+         steps, count, members, lo, hi):  # fmt: skip
+    """The second derivative along each direction, f on the rungs that pairs share, and what pairs must know of the axes.
+
+    `again` goes on with what is there, once it is known how much noise f has; `samples` are guesses at that.
+    """
+    x, y0, reach, noise, out, error = borrow(x), borrow(y0), borrow(reach), borrow(noise), borrow(out), borrow(error)
+    notes, ladders, axis, samples = borrow(notes), borrow(ladders), borrow(axis), borrow(samples)
     tab, steps, count, members = borrow(tab), borrow(steps), borrow(count), borrow(members)
     steps[CONTROL, UNIT], steps[CONTROL, KNOWN] = roundoff, 0.0
     point, scratch = work[: x.size], work[x.size :]
     assign(point, x)
     fill(members[1], 0)
-    count[CALLS] = count[ENTRY] = 0
+    count[ENTRY] = 0
+    desk = (
+        np.empty(RUNGS, np.int64), np.empty(RUNGS), np.empty((4, y0.size, RUNGS)), np.empty((2, RUNGS)),
+        np.empty((y0.size, 6)), np.empty(6), np.empty((y0.size, 4)),
+    )  # fmt: skip
     for g in range(lo, hi):
         c, v = _coords(groups, speeds, g)
-        status = column(
-            f, x, point, scratch, y0, c, v, reach[g], rtol, 2, argument_size(x, c, v), tab, steps, count, members,
-            scratch[:0], out[g], error[g], notes[g],
-        )  # fmt: skip
+        if again and notes[g, HELPED] != 0.0:
+            continue
+        if not again:
+            _forget(ladders[g], notes[g])
+            notes[g, FIRST_STEP], notes[g, SIDE], notes[g, COUNT], notes[g, HELPED] = reach[g, 0], 0.0, 0.0, 0.0
+        status = _search(
+            f, x, point, scratch, c, v, y0, noise, reach[g], rtol, roundoff, ladders[g], axis[g], notes[g], desk
+        )
         if status == OK:
-            status = _fit_scale(f, x, point, scratch, c, v, y0, out[g], error[g], reach[g], notes[g], axis[g], roundoff)
-        if status == OK:
-            status = _axis(f, x, point, scratch, c, v, notes[g], axis[g])
+            _report(
+                ladders[g], axis[g], y0, noise, roundoff, rtol, argument_size(x, c, v), desk, out[g], error[g], notes[g],
+                samples[g],
+            )  # fmt: skip
+        if status == NONFINITE or (status == OK and notes[g, STATUS] == SCALELESS):
+            status = _with_help(
+                f, x, point, scratch, c, v, y0, noise, reach[g], rtol, roundoff, ladders[g], axis[g], notes[g], desk, tab,
+                steps, count, members, out[g], error[g], samples[g],
+            )  # fmt: skip
         if status != OK:
             return failed(status, g)
     return OK if unchanged(point, x) else failed(MUTATED, lo)
 
 
-@helper
-def _within(up, down, y0, curvature, h, unit):
-    """Whether the second differences at h are within a tenth of the second derivatives, or lost in rounding."""
-    for e in range(y0.size):
-        second = ((up[e] - y0[e]) + (down[e] - y0[e])) / (h * h)
-        noise = 8 * unit * (abs(up[e]) + abs(down[e]) + 2 * abs(y0[e])) / (h * h)
-        if not abs(second - curvature[e]) <= CLOSE * abs(curvature[e]) + noise:
-            return False
-    return True
-
-
-@helper
-def _flat(curvature, bar):
-    """Whether no second derivative stands out of its error."""
-    for e in range(curvature.size):
-        if abs(curvature[e]) > 10 * bar[e]:
-            return False
-    return True
-
-
-@helper
-def _far_enough(curvature, y0, unit):
-    """Where rounding no longer limits the shortest of the mixed differences: a quadratic has no scale of its own,
-    and going further only leaves that of the other directions."""
-    h = 0.0
-    for e in range(y0.size):
-        h = max(h, np.sqrt(abs(y0[e] / curvature[e]))) if curvature[e] != 0.0 else h
-    return RATIO ** (LEVELS - 1) * np.sqrt(unit / FINE) * h
+# --- pairs ------------------------------------------------------------------------------------------------------------
 
 
 @carrier
-def _fit_scale(f, x, point, scratch, c, v, y0, curvature, bar, reach, note, axis, unit):
-    """The longest step of a direction at which the second difference is still close to the second derivative.
+def _beside(f, x, point, scratch, groups, speeds, g, rung, way, reach, unit, notes, ladders, axis, spent, row):
+    """f on one side of an axis, found there or anew, into `row`."""
+    if not 0 <= rung < RUNGS:
+        return NONFINITE
+    if ladders[g, rung] > 0.0 and axis[g, rung, way, 0] == axis[g, rung, way, 0]:
+        assign(row, axis[g, rung, way])
+        return OK
+    c, v = _coords(groups, speeds, g)
+    h = _step(x, c, notes[g, FIRST_STEP], rung, unit)
+    if not 0.0 < h <= reach[g, 2 - way]:
+        return NONFINITE
+    spent[COUNT] += 1
+    return look(f, x, point, scratch, c, v, h - 2 * way * h, row)
 
-    One direction by itself may be known from steps far shorter or longer than that; mixed differences may not:
-    noise, or truncation, would limit them.
-    """
-    if note[4] != 0.0 or not note[3] > 0.0:
-        return OK
-    if _flat(curvature, bar):  # nothing to go by but the size of x
-        note[3] = min(max(reach[0], FLAT_STEP), reach[1], reach[2])
-        return OK
-    h, change, found = note[3], 1.0, False
-    for _ in range(MOST_TRIES):
-        note[1] += 2
-        status = look(f, x, point, scratch, c, v, h, axis[0, 0])
+
+@carrier
+def _around(f, x, point, scratch, groups, speeds, i, j, level, reach, unit, notes, ladders, axis, rows):
+    """f on both axes and at both corners, at one level of a pair: up and down i, up and down j, the corners; and the area."""
+    a, b = int(notes[i, WINDOW]) + level, int(notes[j, WINDOW]) + level
+    for way in range(2):
+        status = _beside(
+            f, x, point, scratch, groups, speeds, i, a, way, reach, unit, notes, ladders, axis, notes[i], rows[way]
+        )
         if status == OK:
-            status = look(f, x, point, scratch, c, v, -h, axis[0, 1])
+            status = _beside(
+                f, x, point, scratch, groups, speeds, j, b, way, reach, unit, notes, ladders, axis, notes[i], rows[2 + way]
+            )
+        if status != OK:
+            return status, 0.0
+    s = _step(x, _coords(groups, speeds, i)[0], notes[i, FIRST_STEP], a, unit)
+    t = _step(x, _coords(groups, speeds, j)[0], notes[j, FIRST_STEP], b, unit)
+    for way in range(2):
+        sign = 1.0 - 2 * way
+        notes[i, COUNT] += 1
+        status = _corner(f, x, point, scratch, groups, speeds, i, sign * s, j, sign * t, rows[4 + way], 1.0, 1.0, ONLY)
+        if status != OK:
+            return status, 0.0
+    return OK, s * t
+
+
+@helper
+def _mixed(rows, y, e, way):
+    """f(x + a + b) - f(x + a) - f(x + b) + f(x) on one side, in an order that keeps digits."""
+    return (rows[4 + way, e] - rows[way, e]) - (rows[2 + way, e] - y)
+
+
+@helper
+def _heights(rows, y, e):
+    size = 2 * abs(y)
+    for row in range(6):
+        size += abs(rows[row, e])
+    return size
+
+
+@helper
+def _enter(level, area, rows, y0, noise, unit, levels, order, t, parts):
+    """The even part of the mixed difference, at its place among the levels."""
+    k = levels
+    while k > 0 and order[k - 1] > level:
+        order[k], t[k] = order[k - 1], t[k - 1]
+        for e in range(y0.size):
+            parts[EVEN, e, k], parts[EVEN_NOISE, e, k] = parts[EVEN, e, k - 1], parts[EVEN_NOISE, e, k - 1]
+        k -= 1
+    order[k], t[k] = level, RATIO ** (-2.0 * level)
+    for e in range(y0.size):
+        parts[EVEN, e, k] = (_mixed(rows, y0[e], e, 0) + _mixed(rows, y0[e], e, 1)) / (2 * area)
+        parts[EVEN_NOISE, e, k] = (unit * _heights(rows, y0[e], e) + 8 * noise[e]) / (2 * area)
+
+
+@helper
+def _apart(rows, y0, noise, unit):
+    """Whether the two directions have nothing to do with each other: on both sides f is a sum, up to its noise."""
+    for e in range(y0.size):
+        least = 4 * unit * _heights(rows, y0[e], e) + 16 * noise[e]
+        if not max(abs(_mixed(rows, y0[e], e, 0)), abs(_mixed(rows, y0[e], e, 1))) <= least:
+            return False
+    return True
+
+
+@helper
+def _next_level(t, order, parts, levels, lowest, extra, last, size, prior, rtol, founds, e):
+    """The level that a pair needs next, or STOP."""
+    found, noise = founds[e], parts[EVEN_NOISE, e]
+    error, truncated = total(found), 2 * found[TRUNCATION] > found[ROUNDING]
+    size = max(size, abs(found[VALUE])) if error < np.inf else size
+    if error <= rtol * size:
+        return STOP
+    if lowest + 1 < SHARED and (truncated or error == np.inf):
+        return lowest + 1
+    if error <= max(rtol, ENOUGH) * size or extra >= MOST_EXTRA or (extra > 0 and MISS * last < error <= POOR * size):
+        return STOP
+    if not error <= 0.1 * size:
+        return lowest + 1 + (extra > 0)
+    if truncated and noise[levels - 1] < error and int(found[BOTTOM]) < levels - 1:
+        return lowest + 1
+    if levels > 1 and noise[levels - 1] < 0.5 * noise[levels - 2]:  # f at the corners is far larger than at x
+        return lowest + 1
+    promise, jump = forecast(t, levels, found, size, max(found[RATE], prior), PAIR_JUMP)
+    if promise > PAYS * error:
+        return STOP
+    return lowest + 1 if jump == 0 else order[int(found[TOP])] - jump
+
+
+@helper
+def _added(a, b):
+    """Lengths add up; these go with their squares."""
+    return (np.sqrt(a) + np.sqrt(b)) ** 2
+
+
+@carrier
+def _pair(f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, unit, noise, notes, ladders, axis, rows, order, desk, out,
+          error):  # fmt: skip
+    """The mixed derivative of two directions that have both sides."""
+    t, parts, work, founds = desk[1], desk[2], desk[3], desk[4]
+    bend, prior = _added(notes[i, BEND], notes[j, BEND]), _added(notes[i, PRIOR], notes[j, PRIOR])
+    size, levels, extra, level, last, lowest = np.sqrt(notes[i, SIZE] * notes[j, SIZE]), 0, 0, 0, np.inf, -1
+    fill(out, np.nan)
+    fill(error, np.inf)
+    while level != STOP and lowest < MOST_LEVELS:
+        status, area = _around(f, x, point, scratch, groups, speeds, i, j, level, reach, unit, notes, ladders, axis, rows)
         if status != OK and status != NONFINITE:
             return status
-        close = status == OK and _within(axis[0, 0], axis[0, 1], y0, curvature, h, unit)
-        if close:
-            note[3], found = h, True
-        if (close and change < 1.0) or (found and not close):
+        extra += level < 0 or (level >= SHARED and levels > 0)
+        if status == NONFINITE:
+            if level < lowest:
+                break
+            lowest = level
+            level += 1
+            continue
+        _enter(level, area, rows, y0, noise, unit, levels, order, t, parts)
+        lowest, levels = max(lowest, level), levels + 1
+        alone = levels == 1 and _apart(rows, y0, noise, unit)
+        worst = 0
+        for e in range(y0.size):
+            best_block(t, parts[EVEN, e], parts[EVEN_NOISE, e], levels, size, bend, prior, work, founds[e])
+            worst = e if total(founds[e]) > total(founds[worst]) else worst
+            out[e], error[e] = founds[e, VALUE], CAUTION * total(founds[e]) + unit * abs(founds[e, VALUE])
+            if alone:
+                out[e], error[e] = parts[EVEN, e, 0], CAUTION * parts[EVEN_NOISE, e, 0] + abs(parts[EVEN, e, 0])
+        if alone:
             return OK
-        change = WIDER if close else 1.0 / WIDER
-        h *= change
-        if h > min(reach[1], reach[2]) or (change > 1.0 and h > _far_enough(curvature, y0, unit)):
-            return OK
+        if levels == 1:
+            level += 1
+            continue
+        level = _next_level(t, order, parts, levels, lowest, extra, last, size, prior, rtol, founds, worst)
+        last = total(founds[worst])
+        for k in range(levels):
+            level = STOP if order[k] == level else level
     return OK
-
-
-@carrier
-def _axis(f, x, point, scratch, c, v, note, axis):
-    """f on one axis at every level: forward in axis[:, 0], backward in axis[:, 1]; nan where it is not finite."""
-    h, side = note[3], note[4]
-    for k in range(LEVELS):
-        for way in range(2):
-            row, sign = axis[k, way], 1.0 - 2.0 * way
-            fill(row, np.nan)
-            if side == -sign or not h > 0.0:
-                continue
-            status = look(f, x, point, scratch, c, v, sign * h, row)
-            note[1] += 1
-            if status != OK and status != NONFINITE:
-                return status
-        h /= RATIO
-    return OK
-
-
-@helper
-def _mixed_central(tab, k, a, corners, here, there, y, area, s, unit):
-    """The even part of the mixed difference, its odd part as companion, and the rounding of both."""
-    up, down = corners[0, a] - here[0, a] - there[0, a], corners[1, a] - here[1, a] - there[1, a]
-    tab[PRIMARY, k, a] = (up + down + 2 * y) / (2 * area)
-    tab[COMPANION, k, a] = (up - down) / (2 * area * s)
-    size = abs(corners[0, a]) + abs(corners[1, a]) + abs(here[0, a]) + abs(here[1, a])
-    tab[NOISE, k, a] = unit * (size + abs(there[0, a]) + abs(there[1, a]) + 2 * abs(y)) / (2 * area)
 
 
 @helper
@@ -238,68 +639,89 @@ def _mixed_one_sided(tab, k, a, corner, here, there, y, area, unit):
 
 
 @carrier
-def _mixed_level(f, x, point, scratch, y0, groups, speeds, i, j, notes, axis, level, k, tab, steps, corners):
-    """One level of the mixed difference of a pair; NONFINITE where f has no value there."""
-    s = RATIO**-level
-    hi, hj, way_i, way_j = notes[i, 3] * s, notes[j, 3] * s, notes[i, 4], notes[j, 4]
-    central = way_i == 0.0 and way_j == 0.0
-    if not (hi > 0.0 and hj > 0.0):
-        return NONFINITE
-    a, b = 1.0 if way_i == 0.0 else way_i, 1.0 if way_j == 0.0 else way_j
-    for sign in range(2 if central else 1):
-        t = 1.0 - 2.0 * sign
-        status = _corner(
-            f, x, point, scratch, groups, speeds, i, a * t * hi, j, b * t * hj, corners[sign], 1.0, 1.0, ONLY
+def _one_sided_level(f, x, point, scratch, y0, groups, speeds, i, j, level, reach, notes, ladders, axis, k, tab, steps, rows):
+    """One level of a pair of which one has one side only; the other goes up."""
+    unit, a, b = steps[CONTROL, UNIT], int(notes[i, WINDOW]) + level, int(notes[j, WINDOW]) + level
+    way_i, way_j = int(notes[i, SIDE] < 0.0), int(notes[j, SIDE] < 0.0)
+    status = _beside(
+        f, x, point, scratch, groups, speeds, i, a, way_i, reach, unit, notes, ladders, axis, notes[i], rows[0]
+    )
+    if status == OK:
+        status = _beside(
+            f, x, point, scratch, groups, speeds, j, b, way_j, reach, unit, notes, ladders, axis, notes[i], rows[1]
         )
-        if status != OK:
-            return status
-    wi, wj, unit = int(a < 0.0), int(b < 0.0), steps[CONTROL, UNIT]
-    steps[H, k], steps[T, k] = s, s * s if central else s
-    for e in range(y0.size):
-        if central:
-            _mixed_central(tab, k, e, corners, axis[i, level], axis[j, level], y0[e], hi * hj, s, unit)
-        else:
-            _mixed_one_sided(tab, k, e, corners[0, e], axis[i, level, wi, e], axis[j, level, wj, e], y0[e], a * b * hi * hj, unit)
-        if not np.isfinite(tab[PRIMARY, k, e]):
-            return NONFINITE
-    extend(tab, steps, k, y0.size, 0, 0 if central else 1, 0.0, 2.0)
-    return OK
+    if status != OK:
+        return status
+    s = (1 - 2 * way_i) * _step(x, _coords(groups, speeds, i)[0], notes[i, FIRST_STEP], a, unit)
+    t = (1 - 2 * way_j) * _step(x, _coords(groups, speeds, j)[0], notes[j, FIRST_STEP], b, unit)
+    notes[i, COUNT] += 1
+    status = _corner(f, x, point, scratch, groups, speeds, i, s, j, t, rows[2], 1.0, 1.0, ONLY)
+    if status == OK:
+        steps[H, k] = steps[T, k] = RATIO**-level
+        for e in range(y0.size):
+            _mixed_one_sided(tab, k, e, rows[2, e], rows[0, e], rows[1, e], y0[e], s * t, unit)
+        extend(tab, steps, k, y0.size, 0, 1, 0.0, CAUTION)
+    return status
 
 
 @helper
 def _settled(tab, entries, rtol):
     for e in range(entries):
-        if not tab[BEST, TOTAL, e] <= rtol * abs(tab[BEST, VALUE, e]):
+        if not tab[BEST, TOTAL, e] <= rtol * abs(tab[BEST, CHOSEN, e]):
             return False
     return True
 
 
+@carrier
+def _one_sided_pair(f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, notes, ladders, axis, tab, steps, rows, out,
+                    error):  # fmt: skip
+    """The mixed derivative of two directions of which one has one side only: Neville's table in h."""
+    clear(tab, y0.size)
+    k = 0
+    for level in range(ONE_SIDED):
+        if k > 2 and _settled(tab, y0.size, rtol):
+            break
+        status = _one_sided_level(
+            f, x, point, scratch, y0, groups, speeds, i, j, level, reach, notes, ladders, axis, k, tab, steps, rows
+        )
+        if status != OK and status != NONFINITE:
+            return status
+        k += status == OK
+    for e in range(y0.size):
+        out[e], error[e] = tab[BEST, CHOSEN, e], tab[BEST, BAR, e]
+    return OK
+
+
 @kernel
-def mixed_pairs(f, x, y0, groups, speeds, notes, axis, rtol, roundoff, out, error, work, tab, steps, count, members, lo, hi):
+def mixed_pairs(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, notes, ladders, axis, out, error, work, tab, steps, count,
+                members, lo, hi):  # fmt: skip
     """Rows lo..hi below the diagonal of the matrix of mixed second derivatives, and their mirror images.
 
-    `notes` come from :func:`axes`; the evaluations are added to them.
+    `notes`, `ladders` and `axis` come from :func:`axes`; the evaluations are added to them.
     """
     y0, axis, tab, steps = borrow(y0), borrow(axis), borrow(tab), borrow(steps)
-    steps[CONTROL, UNIT] = roundoff
+    steps[CONTROL, UNIT], steps[CONTROL, KNOWN] = roundoff, 0.0
     point, scratch = work[: x.size], work[x.size :]
     assign(point, x)
-    corners = np.empty((2, y0.size))
+    rows, order = np.empty((6, y0.size)), np.empty(RUNGS, np.int64)
+    desk = (
+        order, np.empty(RUNGS), np.empty((4, y0.size, RUNGS)), np.empty((2, RUNGS)), np.empty((y0.size, 6)), np.empty(6),
+        np.empty((y0.size, 4)),
+    )  # fmt: skip
     for i in range(lo, hi):
         for j in range(i):
-            clear(tab, y0.size)
-            k = 0
-            for level in range(LEVELS):
-                if k > 2 and _settled(tab, y0.size, rtol):
-                    break
-                notes[i, 1] += 2 if notes[i, 4] == 0.0 and notes[j, 4] == 0.0 else 1
-                status = _mixed_level(
-                    f, x, point, scratch, y0, groups, speeds, i, j, notes, axis, level, k, tab, steps, corners
-                )
-                if status != OK and status != NONFINITE:
-                    return failed(status, i)
-                k += status == OK
-            for e in range(y0.size):
-                out[i, j, e], error[i, j, e] = tab[BEST, VALUE, e], tab[BEST, BAR, e]
-                out[j, i, e], error[j, i, e] = out[i, j, e], error[i, j, e]
+            if notes[i, SIDE] == 0.0 and notes[j, SIDE] == 0.0:
+                status = _pair(
+                    f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, roundoff, noise, notes, ladders, axis, rows,
+                    order, desk, out[i, j], error[i, j],
+                )  # fmt: skip
+            else:
+                status = _one_sided_pair(
+                    f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, notes, ladders, axis, tab, steps, rows,
+                    out[i, j], error[i, j],
+                )  # fmt: skip
+            if status != OK:
+                return failed(status, i)
+            assign(out[j, i], out[i, j])
+            assign(error[j, i], error[i, j])
     return OK if unchanged(point, x) else failed(MUTATED, lo)
