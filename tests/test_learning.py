@@ -121,3 +121,12 @@ def test_the_lane_remembers_too():
     for k in range(6):
         a, (b, _) = quick(x + 1e-3 * k), slow(x + 1e-3 * k, full_output=True)
         assert np.allclose(a, b, rtol=1e-11, atol=1e-13)
+
+
+def test_a_column_that_memory_does_not_suit_is_left_alone():
+    """Outputs of very different scales: where remembered steps fail time and again, they are no longer tried."""
+    f = njit(lambda x: np.array([np.sin(x[0]), 1e-3 * np.sin(300.0 * x[0]), np.exp(-20.0 * x[0])]))
+    J, x = fastfd.Jacobian(f), np.array([0.4])
+    paid = [J(x + 1e-3 * k, full_output=True)[1].nfev for k in range(8)]
+    anew = [fastfd.jacobian(f, x + 1e-3 * k, full_output=True)[1].nfev for k in range(8)]
+    assert np.mean(paid[3:]) <= np.mean(anew[3:])

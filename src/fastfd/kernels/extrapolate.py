@@ -96,8 +96,11 @@ MINOR = 1e-2
 
 #: What a column is remembered by: two steps, the share of the gain of the second over the first that is left as an
 #: error, how visible truncation was at these steps, the noise that it saw and the noise to be assumed (relative to
-#: |f|), and |f| itself where f is one number. A column without a memory has a first step of 0.
-FIRST_STEP, SECOND_STEP, LEFT, VISIBLE, NOISE_SEEN, NOISE_LEVEL, HEIGHT, MEMORY = range(8)
+#: |f|), |f| itself where f is one number, and how often in a row this did not do. A column without a memory has a first
+#: step of 0.
+FIRST_STEP, SECOND_STEP, LEFT, VISIBLE, NOISE_SEEN, NOISE_LEVEL, HEIGHT, FAILED, MEMORY = range(9)
+#: Where memory fails this often in a row it is given up.
+PATIENT = 2
 #: How much more visible truncation may be at another point; an error of which share is small enough there; the range of
 #: ratios of two levels worth remembering.
 ALIKE, ENOUGH, NEAREST, FARTHEST = 10.0, 1e-10, 1.5, 20.0
@@ -918,9 +921,10 @@ def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size,
     steps[CONTROL, CARE] = 1.0 if order == 1 and x.size == 1 and y0.size == 1 else CAUTION
     scale = _factorial(order) if order % 2 else 0.5 * _factorial(order)
     status, known = OK, False
-    if memory.size and memory[FIRST_STEP] > 0.0:
+    if memory.size and memory[FIRST_STEP] > 0.0 and memory[FAILED] < PATIENT:
         status = _recall(f, x, point, scratch, y0, coords, speeds, reach, x_size, tab, steps, count, members, memory)
         known = status == OK and count[LEVEL] == 2 and _familiar(tab, steps, count, members, y0, x_size, rtol, memory)
+        memory[FAILED] = 0.0 if known else memory[FAILED] + 1.0
     if status == OK and not known:
         status = _central(
             f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members
@@ -929,9 +933,10 @@ def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size,
         _report(tab, steps, count, members, y0, order, scale, out, error)
         _judge(tab, steps, count, members, y0, order, max(rtol, ENOUGH) if known else rtol, 0, note)
         if memory.size and not known:
-            memory[FIRST_STEP] = 0.0
-            if note[2] <= ROUNDED:
+            memory[FIRST_STEP], failed_before = 0.0, memory[FAILED]
+            if note[2] <= ROUNDED and failed_before < PATIENT:
                 _remember(tab, steps, count, members, y0, memory, steps[CONTROL, MEMO : MEMO + MEMORY])
+            memory[FAILED] = failed_before
     bent = count[LEVEL] > 0 and note[2] == NONSMOOTH  # with one slope on each side: neither is the derivative
     if status == OK and steps[CONTROL, BAD] < np.inf and not bent and _poor(out, error):
         status = _from_one_side(
