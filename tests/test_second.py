@@ -147,6 +147,19 @@ def test_serial_parallel_and_python_have_the_same_bits(method, x):
     assert all(np.array_equal(H, results[0]) for H in results)
 
 
+def test_steps_as_long_as_the_room_stay_inside():
+    """x - (x - lower) may round to below lower."""
+    x, seen = np.array([0.125, 0.0, 0.0, 0.0]), []
+    lower, upper = x - 0.01, x + np.array([0.0, 0.01, 0.01, 0.01])
+
+    def f(y):
+        seen.append(y.copy())
+        return bowl(y, 0.0)
+
+    fastfd.hessian(f, x, bounds=(lower, upper))
+    assert all((lower <= y).all() and (y <= upper).all() for y in seen)
+
+
 @pytest.mark.parametrize("method", METHODS)
 @given(x=points, a=numbers, data=st.data())
 def test_never_outside_bounds(method, x, a, data):

@@ -23,6 +23,8 @@ __all__ = ["Curvature", "FixedPairs", "SearchPairs"]
 Array = NDArray[np.float64]
 #: A move along v and a move of one coordinate add up: each gets a little less than half of the room.
 HALF = 0.49
+#: All of it but what x - h may lose in rounding.
+ALMOST = 1 - 2.0**-30
 #: From the median of samples of noise to twice its standard deviation.
 LOUD = 3.0
 
@@ -135,7 +137,7 @@ class SearchPairs(_PairJob):
 
     def matrix(self, x: Array, args: tuple, full: bool) -> Curvature:
         n = self.n
-        return self._search(x, args, self.line.groups, self.line.place(x), 0, n, self.plan.parallel)
+        return self._search(x, args, self.line.groups, self.line.place(x, ALMOST), 0, n, self.plan.parallel)
 
     def product(self, x: Array, args: tuple, v: Array, full: bool) -> Curvature:
         if not v.any():
