@@ -118,12 +118,16 @@ def misra1a(b, x, y):
 @pytest.mark.parametrize("start", [[500.0, 0.0001], [250.0, 0.0005]])
 @pytest.mark.parametrize("solver", ["lm", "trf"])
 def test_nist_misra1a(start, solver):
-    """Both of NIST's starting points, to nine certified digits."""
+    """Both of NIST's starting points, to all certified digits."""
     found = least_squares(
         misra1a, start, jac=fastfd.Jacobian(misra1a), args=(MISRA1A_X, MISRA1A_Y), method=solver, x_scale="jac",
         xtol=1e-15, ftol=1e-15, gtol=1e-15,
     )  # fmt: skip
-    assert np.allclose(found.x, MISRA1A, rtol=1e-9, atol=0)
+    # A trust region stops where the cost's rounding hides any decrease, some 1e-9 away, and with the analytic Jacobian as
+    # often: the gradient, which one Gauss-Newton step reads, knows the optimum better than the cost does.
+    J = fastfd.jacobian(misra1a, found.x, args=(MISRA1A_X, MISRA1A_Y))
+    assert np.allclose(found.x - np.linalg.lstsq(J, found.fun)[0], MISRA1A, rtol=1e-10, atol=0)
+    assert np.allclose(found.x, MISRA1A, rtol=1e-8, atol=0)
     assert 2 * found.cost == pytest.approx(MISRA1A_RSS, rel=1e-9)
 
 
