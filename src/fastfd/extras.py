@@ -20,7 +20,7 @@ def require(module: str, extra: str, what: str) -> Any:
         return import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
-        if error.name != package:  # it is there, but something that it needs itself is not
+        if error.name not in (package, module):  # it is there, but something that it needs itself is not
             raise
         msg = f'{what} needs {package}, which is not installed: pip install "fastfd[{extra}]"'
         raise ImportError(msg) from error
