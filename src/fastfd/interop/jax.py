@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,8 +35,8 @@ def differentiable(
         of floating-point numbers as a float64 array of its own, other JAX arrays as arrays of their dtype, a 0-d array
         as a number, and all else as it is. It must not keep state: JAX calls it as often as it likes.
     out_shape : sequence of int, optional
-        The shape of f's result. By default f is called once more to see it: at the arguments, or, where JAX only traces
-        them, at ones of their shapes.
+        The shape of f's result. By default f is called once more for arguments of new shapes, to see it: at the arguments, or,
+        where JAX only traces them, at ones of their shapes.
     method, accuracy, step, rtol, bounds, parallel, noise : optional
         As in :func:`fastfd.jacobian`, the same for every argument that is differentiated; an array for `step` or
         `bounds` must therefore suit all of them.
@@ -75,13 +76,17 @@ def differentiable(
     array([[1., 0.],
            [0., 2.]], dtype=float32)
     """
-    _jax()
+    jax = _jax()
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol,
                 "bounds": bounds, "parallel": parallel, "noise": noise}  # fmt: skip
     partials = Partials(f, keywords)
 
+    made = lru_cache(maxsize=64, typed=True)(partial(_Operation, partials, out_shape))  # JAX compiles each anew
+
     def apply(*args: Any) -> Any:
-        return _Call(partials, args, out_shape).result()
+        arrays = [a for a in args if isinstance(a, jax.Array)]
+        form = tuple(_Form(a.shape, a.dtype) if isinstance(a, jax.Array) else a for a in args)
+        return (made if _hashable(form) else made.__wrapped__)(*form)(*arrays)
 
     apply.__name__, apply.__doc__ = getattr(f, "__name__", "f"), getattr(f, "__doc__", None)
     return apply
@@ -91,58 +96,79 @@ def _jax() -> Any:
     return require("jax", "jax", "fastfd.interop.jax")
 
 
-class _Call:
-    """One call: which of its arguments are JAX's, and how the host sees them all."""
+class _Form(NamedTuple):
+    """What is known of a JAX array before its values."""
 
-    def __init__(self, partials: Partials, args: tuple, out_shape: Sequence[int] | None):
+    shape: tuple[int, ...]
+    dtype: Any
+
+
+def _hashable(form: tuple) -> bool:
+    try:
+        hash(form)
+    except TypeError:
+        return False
+    return True
+
+
+class _Operation:
+    """f for arguments of one form, as JAX's own arrays see it: the other arguments are fixed."""
+
+    def __init__(self, partials: Partials, out_shape: Sequence[int] | None, *form: Any):
         self._jax = _jax()
-        self._partials, self._args = partials, args
-        self._places = [i for i, a in enumerate(args) if isinstance(a, self._jax.Array)]
+        self._partials, self._form = partials, form
+        self._places = [i for i, a in enumerate(form) if isinstance(a, _Form)]
         self._dtype = self._result_dtype()
-        self._shape = tuple(out_shape) if out_shape is not None else self._seen_shape()
+        self._shape = None if out_shape is None else tuple(out_shape)
+        self._value = self._jax.custom_jvp(self._host(self._partials.value))
+        self._value.defjvp(self._jvp, symbolic_zeros=True)
+        self._jacobians: dict[int, Any] = {}
 
-    def result(self) -> Any:
-        """f(*args), with its derivative."""
-        f = self._jax.custom_jvp(lambda *arrays: self._on_host(self._partials.value, self._shape, arrays))
-        f.defjvp(lambda primals, tangents: (f(*primals), self._pushed(primals, tangents)), symbolic_zeros=True)
-        return f(*(self._args[i] for i in self._places))
+    def __call__(self, *arrays: Any) -> Any:
+        if self._shape is None:
+            self._shape = self._seen_shape(arrays)
+        return self._value(*arrays)
 
-    def _pushed(self, primals: tuple, tangents: tuple) -> Any:
-        """Σᵢ ∂f/∂argᵢ · tᵢ over the arguments that move."""
+    def _jvp(self, primals: tuple, tangents: tuple) -> tuple:
+        """f, and Σᵢ ∂f/∂argᵢ · tᵢ over the arguments that move."""
         total = self._jax.numpy.zeros(self._shape, self._dtype)
         for k, tangent in enumerate(tangents):
             if not isinstance(tangent, self._jax.custom_derivatives.SymbolicZero):
-                jacobian = self._jacobian(k, primals)
+                jacobian = self._jacobian(k)(*primals)
                 total += self._jax.numpy.tensordot(jacobian, tangent, tangent.ndim).astype(self._dtype)
-        return total
+        return self._value(*primals), total
 
-    def _jacobian(self, k: int, primals: tuple) -> Any:
-        def jacobian(args: tuple) -> Any:
-            return self._partials.jacobian(self._places[k], args)
+    def _jacobian(self, k: int) -> Any:
+        """∂f by the k-th array, as an operation that cannot be differentiated."""
+        if k not in self._jacobians:
+            i = self._places[k]
+            once = self._jax.custom_jvp(self._host(partial(self._partials.jacobian, i), self._form[i].shape))
+            once.defjvp(_refuse)
+            self._jacobians[k] = once
+        return self._jacobians[k]
 
-        shape = self._shape + primals[k].shape
-        once = self._jax.custom_jvp(lambda *arrays: self._on_host(jacobian, shape, arrays))
-        once.defjvp(_refuse)
-        return once(*primals)
+    def _host(self, compute: Callable, more: tuple[int, ...] = ()) -> Callable:
+        """What calls `compute` on the host; its result has the shape of f and then `more`."""
 
-    def _on_host(self, compute: Callable, shape: tuple, arrays: tuple) -> Any:
         def callback(*values: Any) -> Any:
             return np.asarray(compute(self._arguments(values)), self._dtype)
 
-        out = self._jax.ShapeDtypeStruct(shape, self._dtype)
-        return self._jax.pure_callback(callback, out, *arrays, vmap_method="sequential")
+        def operation(*arrays: Any) -> Any:
+            out = self._jax.ShapeDtypeStruct((*(self._shape or ()), *more), self._dtype)
+            return self._jax.pure_callback(callback, out, *arrays, vmap_method="sequential")
+
+        return operation
 
     def _arguments(self, values: Any) -> tuple:
         """All arguments as f takes them, with these values for JAX's."""
-        given = list(self._args)
+        given = list(self._form)
         for i, value in zip(self._places, values):
             given[i] = as_argument(np.asarray(value))
         return tuple(given)
 
-    def _seen_shape(self) -> tuple[int, ...]:
+    def _seen_shape(self, arrays: tuple) -> tuple[int, ...]:
         """The shape of f's result, from one call; while JAX traces there are no values, and ones stand in."""
-        traced = any(isinstance(self._args[i], self._jax.core.Tracer) for i in self._places)
-        arrays = [self._args[i] for i in self._places]
+        traced = any(isinstance(a, self._jax.core.Tracer) for a in arrays)
         try:
             return self._partials.value(self._arguments(map(_ones_like, arrays) if traced else arrays)).shape
         except Exception as error:
@@ -152,7 +178,7 @@ class _Call:
             raise ValueError(msg) from error
 
     def _result_dtype(self) -> Any:
-        dtypes = [self._args[i].dtype for i in self._places]
+        dtypes = [self._form[i].dtype for i in self._places]
         for i, dtype in zip(self._places, dtypes):
             if dtype.kind == "c":
                 msg = f"argument {i} must be real, got {dtype}; hand over its real and imaginary parts"
