@@ -367,6 +367,21 @@ def test_several_outputs():
     assert report.passed and len(report.names) == 12
 
 
+def test_inputs_by_keyword_and_names_that_parameters_have_too():
+    class Scaled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.tensor([2.0, 3.0]))
+
+        def forward(self, x, *, scale):
+            return self.scale * scale * x
+
+    given = {"scale": torch.ones(2, requires_grad=True), "x": torch.ones(2)}
+    report = check(Scaled(), given)
+    assert report.passed and list(report.names) == ["scale[0]", "scale[1]", "input scale[0]", "input scale[1]"]
+    assert check(torch.nn.functional.cross_entropy, {"input": sample(3, 4), "target": torch.tensor([0, 3, 1])}).passed
+
+
 def test_a_graph_that_is_broken_shows_as_zeros():
     report = check(lambda x: x.detach() ** 2, sample(4))
     assert not report.passed and kinds(report) == {"zeros"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -213,10 +213,10 @@ def check(target: Any, inputs: Any = (), *, seed: int = 0, **keywords: Any) -> G
     target : callable, torch.autograd.Function or torch.nn.Module
         ``target(*inputs)`` → a tensor, or tensors in (nested) tuples, lists or dicts; a class of ``autograd.Function``
         stands for its ``apply``. A module is checked as it is, in training or evaluation mode, on a copy: it is not changed.
-    inputs : tuple, optional
-        What `target` is called with; one tensor may stand alone. Floating-point tensors are made double; other things
-        are handed on. Parameters of a module and inputs that require a gradient are checked, by name; where nothing
-        does, all floating-point inputs are.
+    inputs : tuple or dict, optional
+        What `target` is called with, by position or by keyword; one tensor may stand alone. Floating-point tensors are
+        made double; other things are handed on. Parameters of a module and inputs that require a gradient are
+        checked, by name; where nothing does, all floating-point inputs are.
     seed : int, optional
         Of the weights by which outputs are summed, and of the points where there are several.
     **keywords
@@ -276,9 +276,11 @@ class _Subject:
         self._torch = _torch()
         self._seed = seed
         self._call, self._module = _callable(self._torch, target)
-        self._inputs = [self._double(a) for a in (inputs if isinstance(inputs, tuple | list) else (inputs,))]
         self._state = dict(_state(self._module)) if self._module is not None else {}
-        self._names = _input_names(self._torch, self._call, len(self._inputs), self._state)
+        self._keywords = tuple(inputs) if isinstance(inputs, Mapping) else ()
+        given = inputs.values() if self._keywords else inputs if isinstance(inputs, tuple | list) else (inputs,)
+        self._inputs = [self._double(a) for a in given]
+        self._names = _apart(self._keywords or _input_names(self._torch, self._call, len(self._inputs)), self._state)
         self._checked = self._all_checked()
         self.start = {name: _as_array(tensor) for name, tensor in self._checked.items()}
         self._counts = self._with_gradient()
@@ -347,10 +349,11 @@ class _Subject:
     def _results(self, tensors: dict[str, Any]) -> list:
         """All outputs at these values, one after the other."""
         inputs = tuple(self._fresh(tensors, name, a) for name, a in zip(self._names, self._inputs))
+        args, keywords = ((), dict(zip(self._keywords, inputs))) if self._keywords else (inputs, {})
         if self._module is None:
-            return list(_outputs(self._torch, self._call(*inputs)))
+            return list(_outputs(self._torch, self._call(*args, **keywords)))
         state = {name: self._fresh(tensors, name, a) for name, a in self._state.items()}
-        return list(_outputs(self._torch, self._torch.func.functional_call(self._module, state, inputs)))
+        return list(_outputs(self._torch, self._torch.func.functional_call(self._module, state, args, keywords)))
 
     def _fresh(self, tensors: dict[str, Any], name: str, a: Any) -> Any:
         """The value now, or a copy of what stays, which the function may change."""
@@ -377,7 +380,12 @@ def _state(module: Any) -> Iterator[tuple[str, Any]]:
     yield from module.named_buffers()
 
 
-def _input_names(torch: Any, call: Any, count: int, taken: Mapping) -> list[str]:
+def _apart(names: Iterable[str], taken: Mapping) -> list[str]:
+    """Names of inputs that no parameter has."""
+    return [f"input {name}" if name in taken else name for name in names]
+
+
+def _input_names(torch: Any, call: Any, count: int) -> list[str]:
     """The names of the parameters where they can be seen; those of `apply` are those of forward, without a context."""
     owner: Any = getattr(call, "__self__", None)
     hidden = 0
@@ -389,8 +397,7 @@ def _input_names(torch: Any, call: Any, count: int, taken: Mapping) -> list[str]
     except (TypeError, ValueError):  # written in C
         seen = []
     names = [p.name for p in seen if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:count]
-    names += ["input" if count == 1 else f"inputs[{i}]" for i in range(len(names), count)]
-    return [f"input {name}" if name in taken else name for name in names]
+    return names + ["input" if count == 1 else f"inputs[{i}]" for i in range(len(names), count)]
 
 
 def _is_function(torch: Any, thing: Any) -> bool:
