@@ -330,12 +330,9 @@ class _Subject:
         return found if any(found) else [True] * len(found)
 
     def _tensors(self, arrays: dict[str, Any], wanted: bool) -> dict[str, Any]:
-        """Arrays as tensors where the originals live."""
-        like = self._checked
-        return {
-            name: self._torch.tensor(value, dtype=like[name].dtype, device=like[name].device, requires_grad=wanted)
-            for name, value in arrays.items()
-        }
+        """Arrays as tensors where the originals live; on the CPU the same numbers, so that it shows who changes them."""
+        places = ((name, value, self._checked[name].device) for name, value in arrays.items())
+        return {name: self._torch.as_tensor(value, device=place).requires_grad_(wanted) for name, value, place in places}
 
     def _sum(self, tensors: dict[str, Any]) -> Any:
         """The outputs with random weights; one number as it is."""
