@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfd.errorcurve import norm
+from fastfd.extras import require
 
 __all__ = ["draw"]
 
@@ -37,11 +38,7 @@ def draw(found: Any, ax: Any = None) -> Any:
 
 
 def _new_axes() -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        msg = 'plot needs matplotlib, which is not installed: pip install "fastfd[plot]"'
-        raise ImportError(msg) from error
+    plt = require("matplotlib.pyplot", "plot", "plot")
     return plt.subplots(figsize=(6.0, 4.0), layout="constrained")[1]
 
 

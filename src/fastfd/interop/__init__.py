@@ -1,0 +1,1 @@
+"""fastfd in automatic differentiation: PyTorch (`fastfd.interop.torch`) and JAX (`fastfd.interop.jax`)."""
