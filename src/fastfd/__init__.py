@@ -5,21 +5,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastfd.analysis import StepAnalysis, step_analysis
+    from fastfd.check import GradientCheck, check_gradient, check_hessian, check_jacobian
     from fastfd.first import Derivative, Gradient, Jacobian, derivative, gradient, jacobian, jvp
     from fastfd.info import Info
     from fastfd.noise import NoiseInfo, noise_level
     from fastfd.second import Hessian, hessian, hvp
     from fastfd.stencils import Stencil
+    from fastfd.verdicts import relative_error
 
 __version__ = "0.1.0"
 __all__ = [
-    "Derivative", "Gradient", "Hessian", "Info", "Jacobian", "NoiseInfo", "Stencil", "StepAnalysis", "derivative",
-    "gradient", "hessian", "hvp", "jacobian", "jvp", "noise_level", "step_analysis",
+    "Derivative", "Gradient", "GradientCheck", "Hessian", "Info", "Jacobian", "NoiseInfo", "Stencil", "StepAnalysis",
+    "check_gradient", "check_hessian", "check_jacobian", "derivative", "gradient", "hessian", "hvp", "jacobian", "jvp",
+    "noise_level", "relative_error", "step_analysis",
 ]  # fmt: skip
 
 #: The modules they come from, in the order of their floors. One is imported when a name is first asked for (SPEC 1), and
 #: numba with it.
-_HOMES = ("stencils", "info", "first", "second", "noise", "analysis")
+_HOMES = ("stencils", "verdicts", "info", "first", "second", "noise", "analysis", "check")
 
 
 if not TYPE_CHECKING:  # or it would take any name for one of ours

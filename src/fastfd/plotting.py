@@ -1,4 +1,4 @@
-"""Pictures: errors over steps."""
+"""Pictures: errors over steps, analytic against numerical derivatives."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from fastfd.errorcurve import norm
 from fastfd.extras import require
+from fastfd.verdicts import CORRECT, INCONCLUSIVE, WORDS, WRONG
 
-__all__ = ["draw"]
+__all__ = ["draw", "draw_check"]
 
 #: Colours that the colour-blind tell apart (Okabe and Ito 2008), the most different ones first.
 COLOURS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
@@ -105,3 +106,44 @@ def _describe(found: Any, ax: Any) -> None:
     ax.tick_params(labelsize=7)
     above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "borderaxespad": 1.6, "frameon": False}
     ax.legend(title=found.title, title_fontsize=9, fontsize=7, ncols=3, handlelength=1.5, columnspacing=1.2, **above)
+
+
+#: Of a check: the colour and the sign of each verdict, the wrong ones on top.
+MARKS = {CORRECT: (COLOURS[0], "o"), INCONCLUSIVE: (COLOURS[4], "s"), WRONG: (COLOURS[1], "X")}
+
+
+def draw_check(found: Any, ax: Any = None) -> Any:
+    """Analytic against numerical entries by size, on logarithmic axes; the right ones lie on the diagonal."""
+    ax = _new_axes() if ax is None else ax
+    analytic, numerical = (np.abs(a.reshape(-1)) for a in (found.analytic, found.numerical))
+    low, high = _range(np.concatenate([analytic, numerical]))
+    ax.plot((low, high), (low, high), "-", color=GREY, lw=0.8, zorder=0)
+    for verdict, (colour, mark) in MARKS.items():
+        some = (found.verdict.reshape(-1) == verdict) & ~np.isnan(numerical)
+        if some.any():
+            points = np.clip(numerical[some], low, high), np.clip(analytic[some], low, high)
+            ax.loglog(*points, mark, color=colour, ms=5, mec="white", mew=0.5, label=f"{WORDS[verdict]} ({some.sum()})")
+    _name_worst(found, ax, numerical, analytic, low, high)
+    ax.set(xlim=(low / 2, high * 2), ylim=(low / 2, high * 2))
+    ax.set_xlabel("numerical derivative (size)", fontsize=8)
+    ax.set_ylabel("analytic derivative (size)", fontsize=8)
+    ax.tick_params(labelsize=7)
+    ax.legend(fontsize=7, frameon=False, loc="upper left")
+    return ax
+
+
+def _range(sizes: NDArray[np.float64]) -> tuple[float, float]:
+    """From the smallest to the largest; zeros lie at the lower end."""
+    seen = sizes[np.isfinite(sizes) & (sizes > 0)]
+    if seen.size == 0:
+        return 0.1, 1.0
+    return float(max(seen.min(), seen.max() * 1e-16)) / 3, float(seen.max()) * 3
+
+
+def _name_worst(found: Any, ax: Any, numerical: Any, analytic: Any, low: float, high: float) -> None:
+    """The three that are worst."""
+    n = found.analytic.shape[-1]
+    for i in found.worst()[:3]:
+        if found.verdict.reshape(-1)[i] == WRONG:
+            place = np.clip(numerical[i], low, high), np.clip(analytic[i], low, high)
+            ax.annotate(found.name(int(i) % n), place, xytext=(6, -3), textcoords="offset points", fontsize=7)

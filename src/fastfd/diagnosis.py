@@ -1,0 +1,306 @@
+"""What the bug in a gradient probably is: each rule explains all the numbers of one array, or says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfd.verdicts import FAR, WRONG
+
+__all__ = ["Evidence", "Finding", "Leaf", "diagnose", "name_of"]
+
+Array = NDArray[np.float64]
+
+#: How well numbers must agree to be explained, besides their error bars: relative, and to the largest.
+LIKE, LIKE_LARGEST = 1e-6, 1e-9
+#: So many wrong entries, or this share of an array, are a few; and this many are named.
+FEW, SHARE, NAMED = 3, 0.2, 6
+#: Arrays of more dimensions are not searched for swapped axes.
+MOST_AXES = 5
+#: Fewer numbers than this can agree with almost any rule: then only factors that have a meaning count.
+PLENTY = 3
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One array of the parameters, and where its entries begin in the flat vector."""
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a check knows: rows are points, columns the entries of the flat vector."""
+
+    analytic: Array
+    numerical: Array
+    error: Array
+    verdict: NDArray[np.int8]
+    x: Array
+    leaves: tuple[Leaf, ...]
+    sizes: tuple[int, ...] = ()  # lengths that mean something, batches first
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A probable cause: its kind, the array that shows it ("" for all), and what to tell a developer."""
+
+    kind: str
+    leaf: str
+    sentence: str
+    indices: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.leaf}: {self.sentence}" if self.leaf else self.sentence
+
+
+def name_of(index: int, leaves: Sequence[Leaf], bare: str = "x") -> str:
+    """The name of an entry of the flat vector: ``layers.0.bias[3]``, or ``x[3]`` of one array without a name."""
+    leaf = next(a for a in reversed(leaves) if a.start <= index)
+    where = np.unravel_index(index - leaf.start, leaf.shape) if leaf.shape else ()
+    return (leaf.name or bare) + (f"[{', '.join(map(str, map(int, where)))}]" if where else "")
+
+
+def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
+    """The probable cause for every array with wrong entries; one that all of them share is said once."""
+    cases = [_Case(evidence, leaf) for leaf in evidence.leaves]
+    wrong = [case for case in cases if case.wrong.any()]
+    found = [_explain(case) for case in wrong]
+    silent = sum(not case.analytic.any() and not case.numerical.any() for case in cases)
+    if len(found) > 1 and len(found) + silent == len(cases) and len({(f.kind, f.sentence) for f in found}) == 1:
+        return (replace(found[0], leaf="", indices=(), sentence=f"all arrays: {found[0].sentence}"),)
+    return tuple(found)
+
+
+class _Case:
+    """One array: its numbers at all points, (points, size), and when two numbers agree."""
+
+    def __init__(self, evidence: Evidence, leaf: Leaf):
+        part = slice(leaf.start, leaf.start + leaf.size)
+        self.leaf, self.sizes, self.leaves = leaf, evidence.sizes, evidence.leaves
+        rows = (np.atleast_2d(a)[:, part] for a in (evidence.analytic, evidence.numerical, evidence.error, evidence.x))
+        self.analytic, self.numerical, self.error, self.x = rows
+        verdict = np.atleast_2d(evidence.verdict)[:, part]
+        self.wrong = verdict == WRONG
+        self.known = np.isfinite(self.numerical) & np.isfinite(self.error) & np.isfinite(self.analytic)
+        self.largest = float(np.abs(self.numerical[self.known]).max(initial=0.0))
+
+    def agree(self, a: Array, b: Array, error: Array | None = None) -> NDArray[np.bool_]:
+        """Where numbers are alike within the error bars; where nothing is known all is alike."""
+        bar = FAR * (self.error if error is None else error) + LIKE * (np.abs(a) + np.abs(b)) + LIKE_LARGEST * self.largest
+        return (np.abs(a - b) <= bar) | ~self.known
+
+    def explained(self, a: Array, b: Array, error: Array | None = None) -> bool:
+        return bool(self.agree(a, b, error).all())
+
+    @property
+    def plenty(self) -> bool:
+        return int((self.known & (np.abs(self.numerical) > LIKE * self.largest)).sum()) >= PLENTY
+
+
+def _explain(case: _Case) -> Finding:
+    """The first rule that explains the array; what differs by less than rules can tell is left to its entries."""
+    for kind, rule in () if case.explained(case.analytic, case.numerical) else RULES:
+        sentence = rule(case)
+        if sentence:
+            return Finding(_kind(kind, sentence), case.leaf.name, sentence)
+    return _few_entries(case) or Finding("unknown", case.leaf.name, _unknown(case))
+
+
+def _kind(kind: str, sentence: str) -> str:
+    return "batch mean" if kind == "factor" and "mean" in sentence else kind
+
+
+# --- the rules: a sentence, or nothing --------------------------------------------------------------------------------
+
+
+def _zeros(case: _Case) -> str:
+    if case.analytic.any():
+        return ""
+    return "all zeros: its gradient is never computed, is not handed back, or the graph is cut on the way to it"
+
+
+def _sign(case: _Case) -> str:
+    return "the sign is flipped (analytic = -numerical)" if case.explained(case.analytic, -case.numerical) else ""
+
+
+def _ratio(analytic: Array, numerical: Array, error: Array) -> float:
+    """The factor between two arrays that differ by one, from the entries known best."""
+    weight = np.where(error > 0, np.abs(numerical) / np.maximum(error, 1e-300), np.inf)
+    best = np.argsort(-np.where(np.isfinite(numerical) & (numerical != 0), weight, -1.0), axis=None)[:9]
+    some = numerical.reshape(-1)[best]
+    return float(np.median(analytic.reshape(-1)[best] / some)) if some.all() else np.nan
+
+
+def _factor(case: _Case) -> str:
+    c = _ratio(case.analytic, case.numerical, case.error)
+    if not np.isfinite(c) or c == 0.0 or not case.explained(case.analytic, c * case.numerical, abs(c) * case.error):
+        return ""
+    meaning = _meaning(c, case.sizes, _lengths(case.leaves))
+    if not meaning and not case.plenty:
+        return ""
+    return f"too {'large' if abs(c) > 1 else 'small'} by the factor {_nice(c)}" + (f", {meaning}" if meaning else "")
+
+
+def _lengths(leaves: Iterable[Leaf]) -> list[int]:
+    return sorted({length for leaf in leaves for length in (*leaf.shape, leaf.size) if length > 1})
+
+
+def _nice(c: float) -> str:
+    for number, word in ((abs(c), "{}"), (1 / abs(c), "1/{}")):
+        if abs(number - round(number)) < 1e-6 * number and round(number) > 0:
+            return ("-" if c < 0 else "") + (word.format(round(number)) if round(number) > 1 or word == "{}" else "1")
+    return f"{c:.6g}"
+
+
+def _meaning(c: float, batches: Iterable[int], lengths: Iterable[int]) -> str:
+    """What a factor stands for, with the sign."""
+    sign = "with the sign flipped" if c < 0 else ""
+    words = (w for forms in _forms(batches, lengths) for w, value in forms if abs(abs(c) - value) <= 1e-5 * value)
+    found = next(words, "")
+    return f"{found}, {sign}" if found and sign else found or sign
+
+
+def _forms(batches: Iterable[int], lengths: Iterable[int]) -> Iterator[list[tuple[str, float]]]:
+    """Factors that have a name: those of a mean over a batch, small numbers, then lengths and their roots."""
+    for n in batches:
+        if n > 1:
+            yield [(f"the mean over {n} is missing", float(n)), (f"the mean over {n} is taken twice or of a sum", 1 / n)]
+    yield [("the derivative of a square, or ½ in front of it", 2.0), ("the derivative of a square lacks its 2", 0.5)]
+    for n in [*batches, *lengths]:
+        yield [(f"the length {n}", float(n)), (f"one over the length {n}", 1 / n)]
+        yield [(f"the root of the length {n}", n**0.5), (f"one over the root of the length {n}", n**-0.5)]
+        if n > 1:
+            yield [(f"n/(n-1) with n = {n}", n / (n - 1)), (f"(n-1)/n with n = {n}", (n - 1) / n)]
+            yield [(f"the square of the length {n}", float(n) ** 2), (f"one over the square of the length {n}", 1 / n**2)]
+    yield [(f"a power of {n}", float(n) ** k) for n in (10, 3, 4, 2) for k in (1, -1, 2, -2, 3, -3)]
+    yield [("pi", np.pi), ("one over pi", 1 / np.pi), ("2 pi", 2 * np.pi), ("ln 2", np.log(2)), ("1/ln 2", 1 / np.log(2))]
+
+
+def _axes_swapped(case: _Case) -> str:
+    """The transpose, or another order of the axes, laid out as if it were none."""
+    shape = case.leaf.shape
+    if not 2 <= len(shape) <= MOST_AXES or not case.known.all():
+        return ""
+    for axes in list(permutations(range(len(shape))))[1:]:
+        if case.explained(case.analytic, _turned(case.numerical, shape, axes), _turned(case.error, shape, axes)):
+            order = "" if len(shape) == 2 else f" (axes {axes} instead of {tuple(range(len(shape)))})"
+            return f"transposed{order}"
+    return ""
+
+
+def _turned(rows: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    return rows.reshape(-1, *shape).transpose(0, *(a + 1 for a in axes)).reshape(rows.shape)
+
+
+def _reordered(case: _Case) -> str:
+    """The right numbers at other places: turned round, shifted, or in an order of their own."""
+    if not case.plenty or not case.known.all():
+        return ""
+    for axis, length in enumerate(case.leaf.shape):
+        for word, move in _moves(axis + 1, length):
+            moved, bar = (move(rows.reshape(-1, *case.leaf.shape)).reshape(rows.shape) for rows in (case.numerical, case.error))
+            if case.explained(case.analytic, moved, bar):
+                return f"the entries are {word} along axis {axis}"
+    ours, theirs = np.argsort(case.analytic, axis=1), np.argsort(case.numerical, axis=1)
+    a, b, bar = (np.take_along_axis(r, i, 1) for r, i in ((case.analytic, ours), (case.numerical, theirs), (case.error, theirs)))
+    return "the right numbers in another order" if case.explained(a, b, bar) else ""
+
+
+def _moves(axis: int, length: int) -> Iterator[tuple[str, Callable[[Array], Array]]]:
+    yield "in reverse order", lambda rows: np.flip(rows, axis)
+    yield "shifted by 1", lambda rows: np.roll(rows, 1, axis)
+    yield "shifted by -1", lambda rows: np.roll(rows, -1, axis)
+
+
+def _missing_term(case: _Case) -> str:
+    """What is missing, or too much, is a regulariser's gradient or a constant."""
+    rest = case.analytic - case.numerical
+    terms = (("x", case.x), ("sign(x)", np.sign(case.x)), ("1", np.ones_like(case.x)), ("x³", case.x**3))
+    if not case.plenty and rest.size < PLENTY:
+        return ""
+    for word, term in terms:
+        c = _least_squares(rest, term, case)
+        if np.isfinite(c) and c != 0.0 and _explains_rest(case, rest, c * term):
+            return _term_sentence(word, c)
+    return ""
+
+
+def _least_squares(rest: Array, term: Array, case: _Case) -> float:
+    usable = case.known & np.isfinite(term)
+    size = float(np.sum(term[usable] ** 2))
+    return float(np.sum(rest[usable] * term[usable])) / size if size > 0 and usable.any() else np.nan
+
+
+def _explains_rest(case: _Case, rest: Array, term: Array) -> bool:
+    """Whether a term is the difference: it must be far better known than what is left."""
+    left = np.abs(rest - term)
+    bar = FAR * case.error + 1e-7 * (np.abs(case.analytic) + np.abs(case.numerical)) + 1e-5 * np.abs(term)
+    return bool(((left <= bar) | ~case.known).all())
+
+
+def _term_sentence(word: str, c: float) -> str:
+    names = {"x": f"{abs(c):.6g}·x, the gradient of a regulariser {abs(c) / 2:.6g}·|x|²", "1": f"the constant {abs(c):.6g}",
+             "sign(x)": f"{abs(c):.6g}·sign(x), the gradient of a regulariser {abs(c):.6g}·|x|₁",
+             "x³": f"{abs(c):.6g}·x³"}  # fmt: skip
+    return f"a term is {'missing' if c < 0 else 'too much'}: {names[word]}"
+
+
+def _uneven_scale(case: _Case) -> str:
+    """A factor for every slice along one axis."""
+    shape = case.leaf.shape
+    if len(shape) < 2 or not case.known.all():
+        return ""
+    for axis in range(len(shape)):
+        a, g, e = (np.moveaxis(r.reshape(-1, *shape), axis + 1, 0).reshape(shape[axis], -1)
+                   for r in (case.analytic, case.numerical, case.error))  # fmt: skip
+        factors = [_ratio(a[i], g[i], e[i]) for i in range(shape[axis])]
+        if a.shape[1] >= PLENTY and all(map(np.isfinite, factors)) and _scaled(case, axis, np.array(factors)):
+            return f"each slice along axis {axis} has a factor of its own, from {min(factors):.4g} to {max(factors):.4g}"
+    return ""
+
+
+def _scaled(case: _Case, axis: int, factors: Array) -> bool:
+    shape = [1] * len(case.leaf.shape)
+    shape[axis] = factors.size
+    spread = np.broadcast_to(factors.reshape(shape), case.leaf.shape).reshape(1, -1)
+    return case.explained(case.analytic, spread * case.numerical, np.abs(spread) * case.error)
+
+
+#: From the most special to the most general.
+RULES: tuple[tuple[str, Callable[[_Case], str]], ...] = (
+    ("zeros", _zeros),
+    ("sign", _sign),
+    ("factor", _factor),
+    ("transposed", lambda case: _axes_swapped(case) if len(case.leaf.shape) == 2 else ""),
+    ("permuted", lambda case: _axes_swapped(case) if len(case.leaf.shape) > 2 else ""),
+    ("permuted", _reordered),
+    ("missing term", _missing_term),
+    ("scale", _uneven_scale),
+)  # fmt: skip
+
+
+def _few_entries(case: _Case) -> Finding | None:
+    wrong = np.flatnonzero(case.wrong.any(axis=0))
+    if wrong.size > max(FEW, SHARE * case.leaf.size) or wrong.size == case.leaf.size:
+        return None
+    indices = tuple(int(i) + case.leaf.start for i in wrong)
+    names = ", ".join(name_of(i, case.leaves) for i in indices[:NAMED])
+    more = f" and {len(indices) - NAMED} more" if len(indices) > NAMED else ""
+    sentence = f"{len(indices)} of {case.leaf.size} entries are wrong, the others are right: {names}{more}"
+    return Finding("few entries", case.leaf.name, sentence, indices)
+
+
+def _unknown(case: _Case) -> str:
+    count, size = int(case.wrong.any(axis=0).sum()), case.leaf.size
+    return f"{count} of {size} entries are wrong, and by no simple rule"
