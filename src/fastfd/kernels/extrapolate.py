@@ -229,6 +229,12 @@ def _level(tab, steps, count, members, y0, k, order, side, x_size):
 
 
 @helper
+def _size_around(tab, slot, y0, i):
+    """|f| at x and at the pair in a slot: f(x) itself may vanish, as residuals do at a solution."""
+    return max(abs(y0[i]), min(abs(tab[PLUS, slot, i]), abs(tab[MINUS, slot, i])))
+
+
+@helper
 def _insert(tab, steps, count, members, y0, h, order, side, x_size):
     """A new level at its place among the falling steps; the tables grow at the bottom or are made anew."""
     levels, known = count[LEVEL], count[ENTRY]
@@ -236,7 +242,7 @@ def _insert(tab, steps, count, members, y0, h, order, side, x_size):
     if not side:
         _notice(tab[MINUS, levels], y0, count, members)
     for a in range(known, count[ENTRY]):
-        tab[BEST, SIZE, a], tab[BEST, TIRED, a] = abs(y0[members[0, a]]), 0.0
+        tab[BEST, SIZE, a], tab[BEST, TIRED, a] = _size_around(tab, levels, y0, members[0, a]), 0.0
     k = levels
     while k > 0 and steps[H, k - 1] < h:
         steps[H, k], count[SLOT + k] = steps[H, k - 1], count[SLOT + k - 1]
@@ -317,7 +323,8 @@ def _wobble(tab, steps, count, members, y0, a):
 @helper
 def _tiny(tab, steps, count, members, y0, a):
     """Whether what does not fall is so small against f itself that it may be noise, not aliasing."""
-    return _wobble(tab, steps, count, members, y0, a) <= NOISE_SHARE * abs(y0[members[0, a]])
+    above = count[SLOT + count[LEVEL] - 2]
+    return _wobble(tab, steps, count, members, y0, a) <= NOISE_SHARE * _size_around(tab, above, y0, members[0, a])
 
 
 @helper
