@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from fastfd.analysis import StepAnalysis, step_analysis
     from fastfd.check import GradientCheck, check_gradient, check_hessian, check_jacobian
     from fastfd.first import Derivative, Gradient, Jacobian, derivative, gradient, jacobian, jvp
+    from fastfd.implicit import implicit_jacobian
     from fastfd.info import Info
     from fastfd.noise import NoiseInfo, noise_level
     from fastfd.second import Hessian, hessian, hvp
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Derivative", "Gradient", "GradientCheck", "Hessian", "Info", "Jacobian", "NoiseInfo", "Stencil", "StepAnalysis",
-    "check_gradient", "check_hessian", "check_jacobian", "derivative", "gradient", "hessian", "hvp", "jacobian", "jvp",
-    "noise_level", "relative_error", "step_analysis",
+    "check_gradient", "check_hessian", "check_jacobian", "derivative", "gradient", "hessian", "hvp", "implicit_jacobian",
+    "jacobian", "jvp", "noise_level", "relative_error", "step_analysis",
 ]  # fmt: skip
 
 #: The modules they come from, in the order of their floors. One is imported when a name is first asked for (SPEC 1), and
 #: numba with it.
-_HOMES = ("stencils", "verdicts", "info", "first", "second", "noise", "analysis", "check")
+_HOMES = ("stencils", "verdicts", "info", "first", "second", "noise", "analysis", "check", "implicit")
 
 
 if not TYPE_CHECKING:  # or it would take any name for one of ours
