@@ -21,6 +21,7 @@ from numba import njit, prange
 from bench.parallel import busy_process
 from bench.timing import Effort, compare
 from fastfd.function import wrap
+from fastfd.kernels.compiler import _register_parts
 from fastfd.kernels.native import FIRST, LAST, OK, assign, evaluate, kernel
 from fastfd.run import _share
 
@@ -70,6 +71,7 @@ def columns_parallel(f, x, out, works, lo, hi):
 
 def drivers(x: np.ndarray, terms: int) -> dict[str, Call]:
     """The same columns by one thread, by the pool and by prange."""
+    _register_parts()  # numba must have heard of the kernel that the region calls
     args, function = (terms,), wrap(heavy, None)
     sample = function.sample(x, args)
     callee, m = function.callee(x, args, sample), sample.flat.size

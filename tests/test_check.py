@@ -5,6 +5,8 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numba import njit
 
 import fastfd
@@ -177,6 +179,45 @@ def test_entries_that_vanish():
     rng = np.random.default_rng(3)
     report = fastfd.check_gradient(f, gradient, {"scores": rng.standard_normal(7), "shift": 0.3}, points=4)
     assert report.passed and report.conclusive
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 10**6), size=st.floats(-4, 4), name=st.sampled_from(["w", "b", "v"]), bug=st.floats(2.1e-5, 0.1))
+def test_no_bug_is_called_correct_and_no_right_entry_wrong(seed, size, name, bug):
+    """Nets of any scale; the bug is in the largest entry of one array, unless that is nothing beside the others."""
+    rng = np.random.default_rng(seed)
+    (inputs, hidden), batch = rng.integers(1, 6, 2), rng.integers(1, 9)
+    X, y = rng.standard_normal((batch, inputs)) * 10.0**size, rng.standard_normal(batch)
+    p = {"w": rng.standard_normal((inputs, hidden)), "b": rng.standard_normal(hidden), "v": rng.standard_normal(hidden)}
+
+    def f(p):
+        return np.mean((np.tanh(X @ p["w"] + p["b"]) @ p["v"] - y) ** 2)
+
+    def gradient(p):
+        a = np.tanh(X @ p["w"] + p["b"])
+        r = 2 * (a @ p["v"] - y) / batch
+        q = r[:, None] * p["v"] * (1 - a) * (1 + a)
+        return {"w": X.T @ q, "b": q.sum(0), "v": a.T @ r}
+
+    assert not (fastfd.check_gradient(f, gradient, p, points=2, seed=seed).verdict == WRONG).any()
+    wrong = gradient(p)
+    k = int(np.argmax(np.abs(wrong[name])))
+    wrong[name].flat[k] *= 1 + bug
+    largest = max(np.abs(a).max() for a in wrong.values())
+    entry = k + sum(wrong[other].size for other in "wbv"[: "wbv".index(name)])
+    verdict = fastfd.check_gradient(f, wrong, p).verdict
+    assert verdict[entry] != CORRECT or abs(wrong[name].flat[k]) <= 1e-14 * largest
+    assert not (np.delete(verdict, entry) == WRONG).any()
+
+
+def test_gradients_that_are_not_finite():
+    """The naive derivative of log(1 + exp(x)) overflows where the function does not."""
+    x = np.array([1.0, 2.0, 800.0, -3.0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        report = fastfd.check_gradient(lambda x: np.logaddexp(0, x).sum(), lambda x: np.exp(x) / (1 + np.exp(x)), x)
+    assert report.verdict.tolist() == [CORRECT, CORRECT, WRONG, CORRECT] and not report.passed
+    assert report.findings[0].kind == "not finite" and report.findings[0].indices == (2,)
+    assert "1 of 4 entries are nan or infinite where f is finite: x[2]; the others are not wrong" in str(report)
 
 
 def test_random_functions_are_said_to_be_that():

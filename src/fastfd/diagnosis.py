@@ -91,7 +91,7 @@ class _Case:
         rows = (np.atleast_2d(a)[:, part] for a in (evidence.analytic, evidence.numerical, evidence.error, evidence.x))
         self.analytic, self.numerical, self.error, self.x = rows
         verdict = np.atleast_2d(evidence.verdict)[:, part]
-        self.wrong = verdict == WRONG
+        self.wrong, self.wild = verdict == WRONG, ~np.isfinite(self.analytic)
         self.known = np.isfinite(self.numerical) & np.isfinite(self.error) & np.isfinite(self.analytic)
         self.largest = float(np.abs(self.numerical[self.known]).max(initial=0.0))
 
@@ -110,6 +110,8 @@ class _Case:
 
 def _explain(case: _Case) -> Finding:
     """The first rule that explains the array; what differs by less than rules can tell is left to its entries."""
+    if case.wild.any():
+        return Finding("not finite", case.leaf.name, *_not_finite(case))
     for kind, rule in () if case.explained(case.analytic, case.numerical) else RULES:
         sentence = rule(case)
         if sentence:
@@ -288,6 +290,17 @@ RULES: tuple[tuple[str, Callable[[_Case], str]], ...] = (
     ("missing term", _missing_term),
     ("scale", _uneven_scale),
 )  # fmt: skip
+
+
+def _not_finite(case: _Case) -> tuple[str, tuple[int, ...]]:
+    """An overflow, 0/0, the logarithm or the root of nothing: where, and whether all else is right."""
+    wild = np.flatnonzero(case.wild.any(axis=0))
+    names = ", ".join(name_of(int(i) + case.leaf.start, case.leaves) for i in wild[:NAMED])
+    more = f" and {wild.size - NAMED} more" if wild.size > NAMED else ""
+    others = "others are wrong too" if (case.wrong & ~case.wild).any() else "the others are not wrong"
+    rest = "" if wild.size == case.leaf.size else f"; {others}"
+    indices = tuple(int(i) + case.leaf.start for i in wild)
+    return f"{wild.size} of {case.leaf.size} entries are nan or infinite where f is finite: {names}{more}{rest}", indices
 
 
 def _few_entries(case: _Case) -> Finding | None:

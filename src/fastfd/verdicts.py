@@ -26,7 +26,7 @@ FAR = 10.0
 #: An error bar of this share of the entry tells all bugs that are worth a name.
 SHARP = 1e-6
 #: Entries below this share of the largest vanish: terms that cancel leave as much behind.
-VANISHING = 1e-12
+VANISHING = 1e-14
 
 
 def relative_error(a: ArrayLike, b: ArrayLike) -> float:
@@ -92,8 +92,8 @@ def judge(
 
     Wrong: further from the numerical derivative than its error bar by far, and by more than `precision`, the relative
     accuracy that the analytic entries can have. Correct: as close as an error bar allows that could have shown a bug. Else,
-    and wherever the numerical derivative itself is doubtful, inconclusive. An entry that vanishes by both, against `scale`, the
-    largest of all, is correct: no difference could tell more.
+    and wherever the numerical derivative itself is doubtful, inconclusive. An entry that is nothing by both, the analytic one
+    against `scale`, the largest of all, is correct: no difference could tell more.
     """
     apart, size = np.abs(analytic - numerical), np.maximum(np.abs(analytic), np.abs(numerical))
     vanishing = VANISHING * scale

@@ -220,7 +220,7 @@ def check(target: Any, inputs: Any = (), *, seed: int = 0, **keywords: Any) -> G
     seed : int, optional
         Of the weights by which outputs are summed, and of the points where there are several.
     **keywords
-        Those of :func:`fastfd.check_gradient`: `points`, `method`, `bounds`, …
+        Those of :func:`fastfd.check_gradient`: `points`, `directions`, `bounds`, …
 
     Returns
     -------
