@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from scenarios import as_python
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +45,9 @@ def sum_of_squares(residual: Callable[..., np.ndarray], n_args: int) -> Callable
     return njit(forms[n_args])
 
 
-def python_residual(problem: Problem) -> Callable[..., np.ndarray]:
-    """The residual as plain Python, whether or not NUMBA_DISABLE_JIT is set."""
-    return getattr(problem.residual, "py_func", problem.residual)
-
-
 def gradient_reference(problem: Problem, x: np.ndarray) -> np.ndarray:
     """The gradient 2 Jᵀr of the sum of squares; x may be complex."""
-    return 2 * problem.jacobian(x, *problem.args).T @ python_residual(problem)(x, *problem.args)
+    return 2 * problem.jacobian(x, *problem.args).T @ as_python(problem.residual)(x, *problem.args)
 
 
 def hessian_reference(problem: Problem, x: np.ndarray, h: float = 1e-30) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Scenarios: functions, points, and derivatives known in closed form. Data only.
 
-Every function is njit and runs as plain Python too (``f.py_func``).
+Every function is njit and runs as plain Python too (``as_python(f)``).
 """
 
 from collections.abc import Callable
@@ -9,6 +9,12 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+
+
+def as_python(f: Callable) -> Callable:
+    """An njit function as plain Python, whether or not NUMBA_DISABLE_JIT is set."""
+    return getattr(f, "py_func", f)
+
 
 U64, U32 = 2.0**-53, 2.0**-24
 

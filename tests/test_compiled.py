@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from marks import compiled_only
 from numba import njit
 
 import fastfd
@@ -46,6 +47,7 @@ def run(child, tmp_path):
     return lambda script, **environment: child(head + script, NUMBA_CACHE_DIR=str(tmp_path), **environment).split()
 
 
+@compiled_only
 @pytest.mark.parametrize("checked", ("0", "1"))
 def test_elements_and_parts(run, checked):
     """Numbers are read and written where NumPy has them, by a kernel just compiled and by one from disk."""
@@ -59,6 +61,7 @@ print(texts.total(table, np.array([2, 0, 1])), *table.ravel(), sum(texts.total.s
         assert [float(word) for word in run(script, NUMBA_BOUNDSCHECK=checked)] == [*expected, hits]
 
 
+@compiled_only
 def test_kernels_do_not_count_from_the_end(run):
     """Nobody asks whether an index is negative; where bounds are checked, that is an error."""
     script = """
@@ -97,6 +100,7 @@ def test_a_part_serves_code_that_numba_compiles():
     assert np.allclose(fastfd.derivative(wave, x, method="central"), 3 * np.cos(3 * x), rtol=0, atol=1e-8)
 
 
+@compiled_only
 def test_nothing_is_kept(child):
     """References to arrays are given back, in compiled code too."""
     script = """

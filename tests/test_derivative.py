@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from battery import CASES
 from numba import njit
-from scenarios import SCENARIOS, U64
+from scenarios import SCENARIOS, U64, as_python
 from test_operators import METHODS, check, tolerance
 
 import fastfd
@@ -29,7 +29,7 @@ def test_derivative(scenario, method, world):
     if method == "complex" and not scenario.analytic:
         pytest.skip("not analytic")
     keywords, p = METHODS[method]
-    f = scenario.f if world == "njit" else scenario.f.py_func
+    f = scenario.f if world == "njit" else as_python(scenario.f)
     found, info = fastfd.derivative(f, scenario.x, scenario.args, full_output=True, **keywords)
     check(found, info, scenario, scenario.truth, tolerance(scenario, p), p)
     assert fastfd.Derivative(f, **keywords)(scenario.x, *scenario.args) == found
@@ -38,7 +38,7 @@ def test_derivative(scenario, method, world):
 @pytest.mark.parametrize("order", range(1, 11))
 @pytest.mark.parametrize("world", ["njit", "python"])
 def test_adaptive_orders(order, world):
-    f = wave if world == "njit" else wave.py_func
+    f = wave if world == "njit" else as_python(wave)
     found, info = fastfd.derivative(f, POINTS, (1.5,), order=order, full_output=True)
     error = np.abs(found - wave_derivative(POINTS, 1.5, order))
     assert found.shape == info.error.shape == info.step.shape == info.status.shape == POINTS.shape
@@ -146,7 +146,7 @@ def fails(x):
 @pytest.mark.parametrize("method", ["adaptive", "central"])
 @pytest.mark.parametrize("world", ["njit", "python"])
 def test_the_users_exception_comes_out(world, method, parallel):
-    f = fails if world == "njit" else fails.py_func
+    f = fails if world == "njit" else as_python(fails)
     with pytest.raises(LookupError, match="beyond two"):
         fastfd.derivative(f, [0.0, 1.0, 3.0], method=method, parallel=parallel)
 

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from marks import compiled_only
 from numba import njit
+from scenarios import as_python
 from scipy.optimize import Bounds
 
 import fastfd
@@ -22,7 +24,7 @@ def scaled(x, a):
 
 
 def both(f):
-    return pytest.mark.parametrize("f", [f, f.py_func], ids=["njit", "python"])
+    return pytest.mark.parametrize("f", [f, as_python(f)], ids=["njit", "python"])
 
 
 # --- keywords -------------------------------------------------------------------------------------------------------
@@ -144,6 +146,7 @@ def test_args_not_a_tuple(operator, args):
         operator(scaled, X2, args)
 
 
+@compiled_only
 @pytest.mark.parametrize("bad", [object(), {"a": 1.0}, np.ones(2, ">f8"), np.ones(2, np.longdouble)])
 def test_args_of_a_type_that_numba_has_not(bad):
     with pytest.raises(TypeError, match=r"args\[0\] is a \w+, which an njit function cannot take"):
@@ -212,7 +215,7 @@ def infinite(x):
 
 @pytest.mark.parametrize("method", METHODS[:4])
 @pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("world", ["njit", "python"])
+@pytest.mark.parametrize("world", [pytest.param("njit", marks=compiled_only), "python"])
 def test_f_not_finite_at_x(world, full, method):
     f = infinite if world == "njit" else quiet
     with pytest.raises(ValueError, match=r"f must be finite at x, but f\(x\)\[1\] is -inf at x = array"):
@@ -221,7 +224,7 @@ def test_f_not_finite_at_x(world, full, method):
 
 def quiet(x):
     with np.errstate(all="ignore"):
-        return infinite.py_func(x)
+        return as_python(infinite)(x)
 
 
 def test_f_not_finite_at_x_complex_step():
@@ -309,6 +312,7 @@ def compares(x):
     return x[0] if x[0] > x[1] else x[1]
 
 
+@compiled_only
 def test_complex_step_on_what_takes_no_complex_numbers():
     with pytest.raises(TypeError, match="needs f to work with complex numbers, and it does not"):
         fastfd.jacobian(compares, X2, method="complex")

@@ -4,7 +4,9 @@ import re
 
 import numpy as np
 import pytest
+from marks import compiled_only
 from numba import float32, float64, njit, types
+from scenarios import as_python
 
 import fastfd
 
@@ -14,7 +16,7 @@ WORLDS = pytest.mark.parametrize("world", ["njit", "python"])
 
 
 def in_world(f, world):
-    return f if world == "njit" else f.py_func
+    return f if world == "njit" else as_python(f)
 
 
 # --- f raises -------------------------------------------------------------------------------------------------------
@@ -42,7 +44,7 @@ def refuses(x):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("f", "kind", "text"), [
     (guarded, LookupError, "no third coordinate"),
-    (guarded.py_func, LookupError, "no third coordinate"),
+    (as_python(guarded), LookupError, "no third coordinate"),
     (refuses, Refused, "not with me"),
 ], ids=["njit", "python", "own class"])  # fmt: skip
 def test_the_users_exception_comes_out_with_a_note(f, kind, text, method, parallel):
@@ -111,6 +113,7 @@ def divides(x):
     return 1.0 / (x[0] - x[0])
 
 
+@compiled_only
 def test_zero_division_of_njit_code():
     with pytest.raises(ZeroDivisionError):
         fastfd.jacobian(divides, X)
@@ -155,13 +158,13 @@ def through_module_view(x):
 EYE = np.eye(4)
 ALIASES = [
     (identity, (), EYE),
-    (identity.py_func, (), EYE),
+    (as_python(identity), (), EYE),
     (reverse, (), EYE[::-1]),
-    (reverse.py_func, (), EYE[::-1]),
+    (as_python(reverse), (), EYE[::-1]),
     (every_other, (), EYE[::2]),
-    (every_other.py_func, (), EYE[::2]),
+    (as_python(every_other), (), EYE[::2]),
     (through_args, (np.empty(4),), np.diag(2 * X)),
-    (through_args.py_func, (np.empty(4),), np.diag(2 * X)),
+    (as_python(through_args), (np.empty(4),), np.diag(2 * X)),
     (through_module, (), np.diag(2 * X)),
     (through_module_view, (), np.diag(2 * X)[::2]),
 ]
@@ -298,7 +301,7 @@ SINGLE_LIMITS = {"adaptive": 1e-5, "central": 1e-4, "forward": 2e-3}
 
 
 @pytest.mark.parametrize("method", SINGLE_LIMITS)
-@pytest.mark.parametrize("f", [declared_single, single_in, single_out, single_out.py_func], ids=SINGLES)
+@pytest.mark.parametrize("f", [declared_single, single_in, single_out, as_python(single_out)], ids=SINGLES)
 def test_single_precision(f, method):
     J, info = fastfd.jacobian(f, X, method=method, full_output=True)
     error = np.abs(J - np.diag(np.cos(X)))
@@ -547,6 +550,7 @@ def test_new_shapes_of_results_with_as_many_entries(world):
         assert J([1.0], *shape).shape == (*shape, 1)
 
 
+@compiled_only
 def test_values_of_arguments_do_not_compile_again():
     J = fastfd.Jacobian(stretched)
     J(X, 1.25)

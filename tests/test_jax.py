@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numba import njit
+from scenarios import as_python
 
 jax = pytest.importorskip("jax", reason='jax is an optional dependency: pip install "fastfd[jax]"')
 
@@ -59,7 +60,7 @@ def test_values(transform):
 
 
 @both
-@pytest.mark.parametrize("f", [iterate, getattr(iterate, "py_func", iterate)], ids=["njit", "Python"])
+@pytest.mark.parametrize("f", [iterate, as_python(iterate)], ids=["njit", "Python"])
 @pytest.mark.parametrize("argnums", [0, 1, 2, (0, 1, 2)], ids=str)
 def test_grad(f, transform, argnums):
     ours, theirs = (transform(jax.grad(loss(g), argnums))(*values()) for g in (differentiable(f), iterate_in_jax))

@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from numba import config, njit
+from marks import compiled_only
+from numba import njit
 
 import fastfd
 
-pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="only calls of compiled functions are packed")
+pytestmark = compiled_only
 METHODS = ("adaptive", "forward", "central")
 X = np.array([0.7, 1.9])
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from mgh import MINIMISED, PROBLEMS, Problem, hessian_reference, python_residual
+from mgh import MINIMISED, PROBLEMS, Problem, hessian_reference
+from scenarios import as_python
 
 
 def points(problem: Problem) -> list[np.ndarray]:
@@ -13,7 +14,7 @@ def points(problem: Problem) -> list[np.ndarray]:
 
 
 def complex_step(problem: Problem, x: np.ndarray, h: float = 1e-20) -> np.ndarray:
-    residual = python_residual(problem)
+    residual = as_python(problem.residual)
     columns = [residual(x + h * 1j * e, *problem.args).imag / h for e in np.eye(x.size)]
     return np.transpose(columns)
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from mgh import PROBLEMS, gradient_reference, python_residual
+from mgh import PROBLEMS, gradient_reference
+from scenarios import as_python
 from scipy.optimize import approx_fprime
 
 import fastfd
@@ -21,7 +22,7 @@ def relative(found, truth) -> float:
 @by_problem
 @pytest.mark.parametrize("world", ["njit", "python"])
 def test_adaptive_jacobian(problem, world):
-    f = problem.residual if world == "njit" else python_residual(problem)
+    f = problem.residual if world == "njit" else as_python(problem.residual)
     J, info = fastfd.jacobian(f, problem.x0, problem.args, full_output=True)
     truth = problem.jacobian(problem.x0, *problem.args)
     sure = info.status <= 1  # osborne2 has two columns that are flagged: known to 2e-3 only, right to 4e-7
@@ -39,7 +40,7 @@ def test_fixed_jacobian(problem):
 
 @by_problem
 def test_complex_jacobian(problem):
-    J = fastfd.jacobian(python_residual(problem), problem.x0, problem.args, method="complex")
+    J = fastfd.jacobian(as_python(problem.residual), problem.x0, problem.args, method="complex")
     assert relative(J, problem.jacobian(problem.x0, *problem.args)) <= 1e-13
 
 

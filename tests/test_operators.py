@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 from numba import njit
-from scenarios import SCENARIOS, U32, U64, Scenario
+from scenarios import SCENARIOS, U32, U64, Scenario, as_python
 
 import fastfd
 
@@ -75,7 +75,7 @@ def check(found, info, scenario: Scenario, truth, limit: float, p: int | None) -
 @pytest.mark.parametrize("world", ["njit", "python"])
 def test_jacobian(scenario, method, world):
     keywords, p = METHODS[method]
-    f = scenario.f if world == "njit" else scenario.f.py_func
+    f = scenario.f if world == "njit" else as_python(scenario.f)
     J, info = fastfd.jacobian(
         f, scenario.x, scenario.args, out_size=scenario.out_size, full_output=True, **keywords
     )
@@ -89,7 +89,7 @@ def test_jacobian_in_place(scenario, method, world):
     keywords, p = METHODS[method]
     g, x, truth = writes(scenario), scenario.point, scenario.truth
     m = int(np.prod(scenario.shape))
-    g = g if world == "njit" else g.py_func
+    g = g if world == "njit" else as_python(g)
     J, info = fastfd.jacobian(g, x, scenario.args, out_size=m, full_output=True, **keywords)
     check(J, info, scenario, truth.reshape(m, *x.shape), tolerance(scenario, p), p)
 
@@ -98,7 +98,7 @@ def test_jacobian_in_place(scenario, method, world):
 @pytest.mark.parametrize("world", ["njit", "python"])
 def test_gradient(scenario, method, world):
     keywords, p = METHODS[method]
-    f = scenario.f if world == "njit" else scenario.f.py_func
+    f = scenario.f if world == "njit" else as_python(scenario.f)
     g, info = fastfd.gradient(f, scenario.x, scenario.args, full_output=True, **keywords)
     check(g, info, scenario, scenario.truth, tolerance(scenario, p), p)
 
@@ -107,7 +107,7 @@ def test_gradient(scenario, method, world):
 @pytest.mark.parametrize("world", ["njit", "python"])
 def test_jvp(scenario, method, world):
     keywords, p = METHODS[method]
-    f = scenario.f if world == "njit" else scenario.f.py_func
+    f = scenario.f if world == "njit" else as_python(scenario.f)
     v = np.cos(1.0 + np.arange(scenario.point.size)).reshape(scenario.point.shape)
     found, info = fastfd.jvp(
         f, scenario.x, v, scenario.args, out_size=scenario.out_size, full_output=True, **keywords

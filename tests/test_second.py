@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from mgh import PROBLEMS, hessian_reference
 from numba import njit
-from scenarios import SCENARIOS
+from scenarios import SCENARIOS, as_python
 
 import fastfd
 
@@ -26,7 +26,7 @@ named = pytest.mark.parametrize("scenario", HESSIANS, ids=lambda s: s.name)
 
 
 def in_world(f, world):
-    return f if world == "njit" else f.py_func
+    return f if world == "njit" else as_python(f)
 
 
 def check(found, info, truth, limit, bound):

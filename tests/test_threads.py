@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from marks import compiled_only
 from numba import njit
+from scenarios import as_python
 
 import fastfd
 
@@ -91,7 +93,7 @@ SEARCH = {"adaptive": {"rtol": 1e-12}, "central": {}, "forward": {}, "complex": 
 @pytest.mark.parametrize("method", METHODS[:3])
 @pytest.mark.parametrize("world", ["njit", "python"])
 def test_one_prepared_object_in_eight_threads(world, method):
-    J = fastfd.Jacobian(small if world == "njit" else small.py_func, method=method, **SEARCH[method])
+    J = fastfd.Jacobian(small if world == "njit" else as_python(small), method=method, **SEARCH[method])
     inputs = [np.array([0.1 * i, 1.0 + i]) for i in range(64)]
     in_threads(lambda x: J(x, float(x[1])), inputs * 4, [J(x, float(x[1])) for x in inputs] * 4)
 
@@ -153,10 +155,10 @@ def test_the_number_of_threads_changes_no_bit(child):
 
 FORK = """
 import os, signal, numpy as np, fastfd
-from test_threads import coupled, X, small
+from test_threads import as_python, coupled, X, small
 J = fastfd.Jacobian(coupled, parallel=True, rtol=1e-12)
 truth = J(X)
-Python = fastfd.Jacobian(coupled.py_func, rtol=1e-12)
+Python = fastfd.Jacobian(as_python(coupled), rtol=1e-12)
 P = Python(X[:4])
 pid = os.fork()
 if pid == 0:
@@ -234,6 +236,7 @@ for parallel in (True, None, True):
     assert out == "column 17 True\n" * 3
 
 
+@compiled_only
 def test_a_warm_cache_compiles_no_kernel(child, tmp_path):
     script = """
 import time, numpy as np, fastfd
@@ -253,8 +256,8 @@ def test_without_compiler_the_text_runs(child):
     """NUMBA_DISABLE_JIT=1: the same kernels as plain Python."""
     script = """
 import numpy as np, fastfd
-from scenarios import polar
-J, info = fastfd.jacobian(getattr(polar, "py_func", polar), [2.0, 0.5], full_output=True)
+from scenarios import as_python, polar
+J, info = fastfd.jacobian(as_python(polar), [2.0, 0.5], full_output=True)
 print(J.tobytes().hex(), info.nfev)
 """
     assert child(script) == child(script, NUMBA_DISABLE_JIT="1")

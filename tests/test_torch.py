@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 from numba import njit
+from scenarios import as_python
 
 torch = pytest.importorskip("torch", reason='torch is an optional dependency: pip install "fastfd[torch]"')
 
@@ -59,7 +60,7 @@ def test_gradcheck_passes():
     assert torch.autograd.gradcheck(operation, (*inputs(), 3))
 
 
-@pytest.mark.parametrize("f", [iterate, getattr(iterate, "py_func", iterate)], ids=["njit", "Python"])
+@pytest.mark.parametrize("f", [iterate, as_python(iterate)], ids=["njit", "Python"])
 @pytest.mark.parametrize("method", ["adaptive", "central"])
 def test_gradients_of_several_arguments(f, method):
     given = inputs()

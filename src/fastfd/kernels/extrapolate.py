@@ -557,8 +557,6 @@ def _model(tab, steps, a, order, truncation):
     """A and ρ of the model A·Π ρt of the truncation error, where the table shows it; the error that is to be expected."""
     top, bottom, rho = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a]), tab[BEST, RHO, a]
     if rho > 0.0:
-        if False:
-            truncation *= min(1.0, 0.5 * DISBELIEF * rho * steps[T, top])
         product = 1.0
         for k in range(top, bottom + 1):
             product *= rho * steps[T, k]

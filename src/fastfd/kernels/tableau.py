@@ -84,7 +84,9 @@ def sheets(order: int) -> int:
 def clear(tab, entries):
     """Forget every block (the levels stay)."""
     for a in range(entries):
-        tab[BEST, VALUE, a], tab[BEST, TOTAL, a], tab[BEST, SLOW, a] = np.nan, np.inf, 0.0
+        for row in range(BAR + 1):
+            tab[BEST, row, a] = 0.0
+        tab[BEST, VALUE, a], tab[BEST, TOTAL, a] = np.nan, np.inf
 
 
 @helper
