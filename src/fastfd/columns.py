@@ -235,7 +235,7 @@ class SearchJob(_StepJob):
     def place(self, x: Array, share: float = 1.0) -> Array:
         """Where the search begins at each coordinate, and the room it has (a share of it)."""
         reach = np.empty((x.size, 3))
-        self._check(x, place_reach(x.reshape(-1), self.given, self.plan.order, *self.bounds(x, share), reach))
+        self._check(x, place_reach(x.reshape(-1), self.given, self.plan.order, self.plan.rtol, *self.bounds(x, share), reach))
         return reach
 
     def _front(self, lower: Array, upper: Array, groups: Groups) -> tuple:
@@ -249,10 +249,10 @@ class SearchJob(_StepJob):
     def along(self, x: Array, v: Array, share: float = 1.0) -> Array:
         """Where the search along v begins, and the room it has."""
         reach, own = np.empty((1, 3)), np.empty((x.size, 3))
-        self._check(x, place_reach(x.reshape(-1), self.given, self.plan.order, *self.free, own))
+        self._check(x, place_reach(x.reshape(-1), self.given, self.plan.order, self.plan.rtol, *self.free, own))
         lower, upper = self.room_along(x, v, share)
         h = np.array([_shortest(own[:, 0], v)])
-        if place_reach(np.zeros(1), h, self.plan.order, lower, upper, reach) >= 0:
+        if place_reach(np.zeros(1), h, self.plan.order, self.plan.rtol, lower, upper, reach) >= 0:
             _no_room_along(v)
         return reach
 

@@ -11,12 +11,14 @@ from fastfd.kernels.native import gate, helper
 from fastfd.stencils import Stencil
 
 __all__ = [
-    "NO_ROOM", "START", "base_step", "base_step_in_doubles", "checked_bounds", "exact_step", "first_step", "place",
+    "HASTY", "NO_ROOM", "START", "base_step", "base_step_in_doubles", "checked_bounds", "exact_step", "first_step", "place",
     "place_reach", "place_search", "place_steps", "relative_step", "stencil_table", "unit_roundoff",
 ]  # fmt: skip
 
 #: The first step of an adaptive search over |x|; start and ratio matter little, the estimate and the control decide.
 START = 0.12
+#: With less than this relative accuracy wanted, an adaptive search may end after two steps.
+HASTY = 1e-10
 #: Where the bounds leave no room to move a coordinate.
 NO_ROOM = -1.0
 
@@ -127,21 +129,23 @@ def place_steps(x, given, relative, roundoff, lower, upper, table, steps):
 
 
 @helper
-def first_step(x, order):
+def first_step(x, order, rtol):
     """Where an adaptive search begins: it finds the scale of f, so this need only be sane.
 
-    Rounding in a derivative of order d grows like 1/hᵈ, so higher orders begin further out.
+    Rounding in a derivative of order d grows like 1/hᵈ, so higher orders begin further out. Where little is wanted a first
+    derivative begins further in: the error of two levels falls like h⁴, and so they do if f has a scale of x/10.
     """
-    return START * order * (max(abs(x), 10.0 ** (-3.0 / order)) if x != 0.0 else 1.0)
+    hurry = min(1.0, 2.0 * rtol**0.25) if order == 1 and rtol > HASTY else 1.0
+    return hurry * START * order * (max(abs(x), 10.0 ** (-3.0 / order)) if x != 0.0 else 1.0)
 
 
 @helper
-def place_search(x, given, order, lower, upper, reach):
+def place_search(x, given, order, rtol, lower, upper, reach):
     """Rows of `reach` for the adaptive kernel: the first step, the room below, the room above. -1 or what is wrong."""
     for i in range(x.size):
         if not np.isfinite(x[i]):
             return 2 * i
-        h, down, up = given[i] if given.size else first_step(x[i], order), np.inf, np.inf
+        h, down, up = given[i] if given.size else first_step(x[i], order, rtol), np.inf, np.inf
         if lower.size:
             down, up = x[i] - lower[i], upper[i] - x[i]
             if down <= 0.0 and up <= 0.0:
@@ -153,9 +157,9 @@ def place_search(x, given, order, lower, upper, reach):
 
 
 @gate
-def place_reach(x, given, order, lower, upper, reach):
+def place_reach(x, given, order, rtol, lower, upper, reach):
     """:func:`place_search`, called from Python."""
-    return place_search(x, given, order, lower, upper, reach)
+    return place_search(x, given, order, rtol, lower, upper, reach)
 
 
 def checked_bounds(bounds: Any, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -39,6 +39,7 @@ from fastfd.kernels.tableau import (
     CONTROL,
     DISBELIEF,
     EMPIRICAL,
+    HASTE,
     MINUS,
     NOISE,
     NOISE_SHARE,
@@ -61,7 +62,7 @@ from fastfd.kernels.tableau import (
     extend,
     sheets,
 )  # fmt: skip
-from fastfd.steps import START, exact_step, place_search
+from fastfd.steps import HASTY, START, exact_step, place_search
 
 __all__ = [
     "CONVERGED", "DOMAIN", "FIRST_STEP", "KNOWN", "MEMORY", "NOISE_LEVEL",
@@ -116,7 +117,7 @@ DOWN, UP, INTO = range(3)
 #: More in the control row of ``steps``: the least step known to leave the domain, the lead's error before its move, its
 #: noise then, the model of its truncation error (A·Π ρt over the levels), the noise that is being looked into, the
 #: factor of the error bars, the noise that the user knows of; from MEMO on: room for a memory.
-BAD, PREVIOUS, NOISE_BEFORE, MODEL_A, MODEL_RHO, WOBBLE, CARE, KNOWN, MEMO = range(1, 10)
+BAD, PREVIOUS, NOISE_BEFORE, MODEL_A, MODEL_RHO, WOBBLE, CARE, KNOWN, MEMO = range(2, 11)
 
 
 def workspace(n: int, m: int, order: int) -> tuple:
@@ -412,6 +413,12 @@ def _descend(tab, steps, count, members, y0, a, order, x_size):
 
 
 @helper
+def _demand(order):
+    """Errors of higher derivatives change by large factors from step to step: only such gains are worth a step."""
+    return order**1.25
+
+
+@helper
 def _power(h, order):
     return h if order == 1 else h**order
 
@@ -499,7 +506,7 @@ def _climb(tab, steps, count, a, order, total, noise, rtol):
         error = _predicted(tab, steps, a, order, h, noise) if h > 0.0 else np.inf
         if error < least:
             found, least = h, error
-    return found if least < PAYS * total else 0.0
+    return found if least < PAYS / _demand(order) * total else 0.0
 
 
 @helper
@@ -537,7 +544,7 @@ def _weigh(tab, steps, count, members, y0, a, order, rtol, x_size):
         return steps[H, count[LEVEL] - 1] / ratio_of(order)
     falling = noise < 0.5 * steps[CONTROL, NOISE_BEFORE] and noise > 4 * rounding  # then it is truncation
     steps[CONTROL, NOISE_BEFORE] = noise
-    count[MISSES] = count[MISSES] + 1 if total >= 0.5 * steps[CONTROL, PREVIOUS] else 0
+    count[MISSES] = count[MISSES] + 1 if total >= 0.5 / _demand(order) * steps[CONTROL, PREVIOUS] else 0
     steps[CONTROL, PREVIOUS] = min(steps[CONTROL, PREVIOUS], total)
     if count[MISSES] > MOST_MISSES + max(0, order - 4) // 2:
         return 0.0
@@ -723,6 +730,8 @@ def _fond(tab, steps, count, members, y0, k, memory):
         size = max(abs(tab[BEST, VALUE, a]), least)
         amplitude = tab[BEST, RAW, a] / (abs(y0[members[0, a]]) + size * steps[H, k + 1])
         off = abs(value - tab[BEST, VALUE, a])
+        if tab[BEST, TOP, a] == k and tab[BEST, BOTTOM, a] == k + 1:  # the value itself: what its estimate says
+            off = tab[BEST, TRUNCATION, a]
         if visible > 0.0:
             memory[LEFT], memory[VISIBLE] = max(memory[LEFT], min(1.0, off / gain)), max(memory[VISIBLE], visible)
         memory[NOISE_SEEN] = memory[NOISE_LEVEL] = max(memory[NOISE_SEEN], amplitude)
@@ -908,9 +917,11 @@ def _reset(steps, count, members):
 
 
 @helper
-def _poor(out, error):
+def _poor(out, error, rtol, order):
+    """Whether an entry is known less well than is wanted, or than is usual."""
+    enough = CAUTION * max(rtol, 1e-10 * 10.0**order)
     for i in range(out.size):
-        if not error[i] <= 1e-9 * abs(out[i]):
+        if not error[i] <= enough * abs(out[i]):
             return True
     return False
 
@@ -923,6 +934,7 @@ def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size,
     `memory` is empty, or what is remembered of this column (zeros at first) and what will be.
     """
     _reset(steps, count, members)
+    steps[CONTROL, HASTE] = order == 1 and rtol > HASTY
     steps[CONTROL, CARE] = 1.0 if order == 1 and x.size == 1 and y0.size == 1 else CAUTION
     scale = _factorial(order) if order % 2 else 0.5 * _factorial(order)
     status, known = OK, False
@@ -943,7 +955,7 @@ def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size,
                 _remember(tab, steps, count, members, y0, memory, steps[CONTROL, MEMO : MEMO + MEMORY])
             memory[FAILED] = failed_before
     bent = count[LEVEL] > 0 and note[2] == NONSMOOTH  # with one slope on each side: neither is the derivative
-    if status == OK and steps[CONTROL, BAD] < np.inf and not bent and _poor(out, error):
+    if status == OK and steps[CONTROL, BAD] < np.inf and not bent and _poor(out, error, rtol, order):
         status = _from_one_side(
             f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members, out,
             error, note,
@@ -992,7 +1004,7 @@ def extrapolate(f, x, given, lower, upper, rtol, roundoff, known, order, groups,
     point, scratch = work[: x.size], work[x.size :]
     steps[CONTROL, UNIT], steps[CONTROL, KNOWN] = roundoff, known
     if begin:
-        wrong = place_search(x, given, order, lower, upper, reach)
+        wrong = place_search(x, given, order, rtol, lower, upper, reach)
         status = failed(MISPLACED, wrong) if wrong >= 0 else evaluate_at(f, x, point, scratch, y0)
         if status != OK:
             return status

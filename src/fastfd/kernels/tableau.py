@@ -21,6 +21,7 @@ __all__ = [
     "CONTROL",
     "DISBELIEF",
     "EMPIRICAL",
+    "HASTE",
     "MINUS",
     "NOISE",
     "NOISE_SHARE",
@@ -65,14 +66,16 @@ LOCAL = 19
 CAUTION = 2.0
 #: How much faster than its rate predicts a table must be assumed to fail.
 DISBELIEF = 4.0
+#: The same for a table of two levels, which has no rate of its own; and how visible truncation may be in it.
+HURRY, FAINT = 10.0, 0.2
 #: A longer block must be better than a shorter one by this factor: levels far beyond the scale of f change nothing.
 WORTHWHILE = 0.9
 #: Rounding of the argument is assumed, unless the companion shows noise this many times smaller.
 SHOWN = 6.0
 #: Rows of ``steps``: h, falling, and the t that goes with it; then single numbers, the first of them the unit
-#: roundoff of f.
+#: roundoff of f, and whether so little is wanted that two levels may do.
 H, T, CONTROL = range(3)
-UNIT = 0
+UNIT, HASTE = 0, 1
 
 
 def sheets(order: int) -> int:
@@ -172,6 +175,15 @@ def _noise(raw, argument, believed):
 
 
 @helper
+def _hasty(tab, i, a, value, low, band, even):
+    """The error of two levels: a third would gain what the second gained, by how visible truncation is at the longer
+    step. In the value or in the companion, whichever says more, for a trend can hide it in one of them."""
+    bend = abs(tab[COMPANION, i, a] - even)
+    visible = max(band / abs(value) if value != 0.0 else np.inf, bend / abs(even) if even != 0.0 else np.inf)
+    return band if visible > FAINT else HURRY * visible * abs(value - low)
+
+
+@helper
 def _note(tab, a, value, truncation, rounding, noise, band, i, j):
     row = LOCAL
     tab[BEST, row + VALUE, a], tab[BEST, row + TRUNCATION, a], tab[BEST, row + ROUNDING, a] = value, truncation, rounding
@@ -248,6 +260,8 @@ def extend(tab, steps, j, entries, s_p, s_c, argument_size, caution):
             if known and tab[BEST, ROUGH, a] == 0.0:
                 truncation = max(abs(value - low), abs(value - high) * shrink)
                 truncation *= min(1.0, DISBELIEF * (rho if size >= s_p + 4 else max(rho, rho_2)) * steps[T, i])
+            elif steps[CONTROL, HASTE] > 0.0:
+                truncation = _hasty(tab, i, a, value, low, band, other)
             if known and rho * steps[T, i] > 1.0:  # level i is beyond the scale of f, and so proves nothing
                 truncation = max(truncation, tab[BEST, SHORTER, a])
             tab[BEST, SHORTER, a] = truncation
