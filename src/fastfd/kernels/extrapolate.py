@@ -77,6 +77,8 @@ CLOSE = 0.2
 BALANCE, LEAST_RATIO, PAYS, MOST_MISSES = 0.3, 1.6, 0.7, 1
 #: Fast falls without a change in f.
 MOST_FALLS = 4
+#: How steady the slope at a kink is, or the height of a jump, against the bend.
+STEADY = 0.05
 #: How closely noise is looked into: at this multiple of √u·x, or this share of the shortest step; and how calm f must
 #: be there, against the noise, to be smooth.
 CLOSE_UP, FAR_DOWN, CALM = 0.5, 1e-3, 0.2
@@ -87,6 +89,8 @@ RATIO = 3.7
 #: Outputs compared at a time: most do not respond to a column.
 BLOCK = 32
 MOST_UPS = 6
+#: A relative error down to which two more steps, where one would not do, are worth planning for.
+PRECISE = 1e-12
 #: Noise this many times the rounding of f is called by its name.
 NOISE_SHOWS = 1e3
 #: Once the first entry is known, others ask for more levels only if they are known this many times worse than wanted,
@@ -446,8 +450,9 @@ def _finer(tab, steps, count, a, order, truncation, noise):
 
 
 @helper
-def _predicted(tab, steps, a, order, new, noise):
-    """The least error to expect of the blocks that end somewhere in the best block once a step is added to it."""
+def _predicted(tab, steps, a, order, new, second, noise):
+    """The least error to expect of the blocks that end somewhere in the best block once a step is added to it, or two;
+    the second, if any, is the longer one."""
     top, bottom = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a])
     size, least = 0, (order - 1) // 2 + 1
     product = longest = steps[CONTROL, MODEL_A]
@@ -455,7 +460,9 @@ def _predicted(tab, steps, a, order, new, noise):
     k = top
     while k <= bottom or pending > 0.0:
         h = steps[H, k] if k <= bottom else 0.0
-        if pending > h:
+        if second > 0.0:
+            h, second = second, 0.0
+        elif pending > h:
             h, pending = pending, 0.0
         else:
             k += 1
@@ -503,9 +510,14 @@ def _climb(tab, steps, count, a, order, total, noise, rtol):
             h = np.sqrt(steps[H, c] * steps[H, c + 1]) if steps[H, c] > 2 * steps[H, c + 1] else 0.0
         else:
             h = _up_to(steps, top, ratio * steps[H, top] if c == bottom else max(ratio * steps[H, top], longest))
-        error = _predicted(tab, steps, a, order, h, noise) if h > 0.0 else np.inf
+        error = _predicted(tab, steps, a, order, h, 0.0, noise) if h > 0.0 else np.inf
         if error < least:
             found, least = h, error
+        if c >= bottom and h > 0.0 and total > PRECISE * value and order == 1:
+            further = min(ratio * h, longest)
+            error = _predicted(tab, steps, a, order, h, further, noise) / PAYS if further > 1.5 * h else np.inf
+            if error < least:
+                found, least = h, error
     return found if least < PAYS / _demand(order) * total else 0.0
 
 
@@ -520,10 +532,25 @@ def _kinked(tab, steps, count, members, y0, a):
 
 
 @helper
+def _clearly(tab, steps, count, members, y0, a):
+    """Whether f at the bottom is a kink, whose central slope is steady, or a jump, whose height is; an oscillation whose even
+    part fell by accident is neither."""
+    k, i = count[LEVEL] - 1, members[0, a]
+    if k < 1:
+        return False
+    odd, odd_above = tab[PRIMARY, k, a] * steps[H, k], tab[PRIMARY, k - 1, a] * steps[H, k - 1]
+    even, even_above = _even(tab, count, y0, k, i), _even(tab, count, y0, k - 1, i)
+    kink = abs(odd - odd_above * steps[H, k] / steps[H, k - 1]) <= STEADY * even
+    jump = max(abs(odd - odd_above), abs(even - even_above)) <= STEADY * even
+    return kink or jump
+
+
+@helper
 def _suspicious(tab, steps, count, members, y0, a, order, x_size):
     """Noise by far larger than rounding may be an oscillation: the step that tells, or 0."""
     bottom, raw, size = int(tab[BEST, BOTTOM, a]), tab[BEST, RAW, a], abs(y0[members[0, a]])
-    if order > 2 or _kinked(tab, steps, count, members, y0, a):
+    kinked = _kinked(tab, steps, count, members, y0, a) and _clearly(tab, steps, count, members, y0, a)
+    if order > 2 or kinked:
         return 0.0
     raw *= steps[H, bottom] ** (order - 1)
     if raw <= 4 * tab[BEST, ROUNDING, a] * steps[H, bottom] ** order or tab[BEST, TOTAL, a] <= 1e-8 * abs(tab[BEST, VALUE, a]):
@@ -867,7 +894,7 @@ def _improve(tab, count, members, scale, out, error):
     better = False
     for a in range(count[ENTRY]):
         i, e = members[0, a], scale * tab[BEST, BAR, a]
-        if e < error[i] or np.isnan(out[i]):
+        if (e < error[i] and tab[BEST, SLOW, a] == 0.0) or np.isnan(out[i]):
             out[i], error[i], better = scale * tab[BEST, VALUE, a], e, True
     return better
 
