@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
+from scipy.sparse import diags_array
 
 import fastfd
 from fastfd.testing import assert_gradient
@@ -94,6 +95,18 @@ def test_most_columns_cost_two_evaluations():
     assert report.passed and report.nfev <= 3 * 2 * 1000
 
 
+@pytest.mark.parametrize("wrong", [1.0, 1.1])
+@pytest.mark.parametrize("keywords", [{}, {"points": 3}, {"directions": 2}])
+def test_every_evaluation_is_counted(wrong, keywords):
+    calls = []
+
+    def f(x):
+        calls.append(x)
+        return float(np.sin(x).sum())
+
+    assert fastfd.check_gradient(f, lambda x: wrong * np.cos(x), np.arange(0.1, 9), **keywords).nfev == len(calls)
+
+
 def test_structures_have_names():
     report = fastfd.check_gradient(quadratic, quadratic_gradient, PARAMETERS, points=3)
     assert report.passed and report.analytic.shape == (3, 10)
@@ -161,6 +174,10 @@ def test_noise_does_not_accuse(seed):
 def test_a_gradient_in_single_precision_is_not_accused_of_its_rounding():
     x = np.linspace(0.1, 2, 30)
     assert fastfd.check_gradient(lambda x: np.sum(np.exp(x)), lambda x: np.exp(x.astype(np.float32)), x).passed
+    report = fastfd.check_gradient(
+        lambda p: np.sum(np.exp(3 * p["x"])), lambda p: {"x": 3 * np.exp(3 * p["x"].astype(np.float32))}, {"x": x}
+    )
+    assert report.passed and report.conclusive
 
 
 def test_entries_that_vanish():
@@ -306,6 +323,12 @@ def test_jacobians():
         fastfd.check_jacobian(rotation, np.zeros((2, 4)), [0.5, -2.0], (3.0,))
 
 
+def test_a_sparse_jacobian_is_checked_with_its_zeros():
+    band = diags_array([[1.0, 2.0, 3.0], [4.0, 5.0]], offsets=[0, 1])
+    assert fastfd.check_jacobian(lambda x: band @ x, lambda x: band.tocsr(), np.ones(3)).passed
+    assert kinds(fastfd.check_jacobian(lambda x: band @ x, band.T.tocsr(), np.ones(3))) == {"transposed"}
+
+
 @njit
 def saddle(x):
     return x[0] ** 2 * x[1] + np.exp(x[1] * x[2])
@@ -347,6 +370,10 @@ def test_hessians(grad):
         (np.ones(2), np.ones(2), {"points": 3}, ValueError, "points=3 needs grad as a function"),
         (np.ones(2), np.ones(2), {"points": 0}, ValueError, "points must be an integer >= 1, got 0"),
         (np.ones(2), np.ones_like, {"directions": -1}, ValueError, "directions must be None or an integer >= 1"),
+        ({"a": 1.0, "b": 2.0}, lambda p: None, {}, TypeError, "grad must give a dict with values for a, b, got NoneType"),
+        ({"a": 1.0, "b": 2.0}, lambda p: np.ones(2), {}, TypeError, r"a, b, got an array of shape \(2,\) and dtype float64"),
+        (np.ones(2), np.ones_like, {"bounds": 3}, ValueError, r"bounds must be a pair \(lower, upper\)"),
+        (np.ones(2), np.ones_like, {"seed": "a"}, ValueError, "seed must be an integer >= 0, got 'a'"),
         (np.ones(2), np.ones_like, {"args": 3}, TypeError, "args must be a tuple"),
         (np.ones(2), np.ones_like, {"bounds": (2.0, 3.0)}, ValueError, "x below lower"),
     ],
@@ -356,11 +383,28 @@ def test_bad_input(x, grad, keywords, error, message):
         fastfd.check_gradient(lambda p: float(np.sum(p["a"] if isinstance(p, dict) else p)), grad, x, **keywords)
 
 
-def test_f_must_return_one_number():
-    with pytest.raises(ValueError, match="f must return one number"):
-        fastfd.check_gradient(lambda x: x * 2, np.ones_like, np.ones(2))
-    with pytest.raises(TypeError, match="f must be callable, got int"):
-        fastfd.check_gradient(3, np.ones_like, np.ones(2))
+@pytest.mark.parametrize(
+    ("f", "error", "message"),
+    [
+        (lambda x: x * 2, ValueError, r"f must return one number, got shape \(2,\); check_jacobian takes such functions"),
+        (3, TypeError, "f must be callable, got int"),
+        (lambda x: None, TypeError, "f must return real numbers, got NoneType"),
+        (lambda x: "much", TypeError, "f must return real numbers, got str"),
+        (lambda x: 1j * x.sum(), TypeError, "f must return real numbers, got complex"),
+        (lambda x: np.log(x.sum() - 2), ValueError, "f must be finite at x, got -inf"),
+        (lambda x: np.zeros(0), ValueError, r"f must return at least one number, got shape \(0,\)"),
+    ],
+)
+def test_f_must_return_one_finite_number(f, error, message):
+    with np.errstate(divide="ignore"), pytest.raises(error, match=message):
+        fastfd.check_gradient(f, np.ones_like, np.ones(2))
+
+
+def test_the_gradient_that_a_hessian_is_checked_by_must_fit():
+    with pytest.raises(ValueError, match=r"grad must return the shape of x, \(3,\), got \(2,\)"):
+        fastfd.check_hessian(saddle, saddle_hessian, np.ones(3), grad=lambda x: x[:2])
+    with pytest.raises(TypeError, match="grad must be callable, got float"):
+        fastfd.check_hessian(saddle, saddle_hessian, np.ones(3), grad=1.0)
 
 
 def test_bounds_are_kept():

@@ -20,11 +20,11 @@ FLOORS = {
     "steps": 1, "errorcurve": 1, "verdicts": 1,
     "kernels.sweep": 2, "kernels.tableau": 2, "kernels.extrapolate": 2, "kernels.imaginary": 2, "kernels.pairs": 2,
     "kernels.coloring": 2, "kernels.pointwise": 2, "kernels.ladder": 2,
-    "function": 3, "plan": 3, "info": 3, "diagnosis": 3, "trees": 3,
+    "function": 3, "plan": 3, "info": 3, "diagnosis": 3, "trees": 3, "subject": 3,
     "run": 4,
     "columns": 5, "curvature": 5, "points": 5, "prepared": 5,
     "first": 6, "second": 6, "sparse": 6, "implicit": 6, "noise": 6, "comparison": 6,
-    "plotting": 7, "check": 7, "testing": 7, "analysis": 7, "overloads": 7, "optimize": 7,
+    "plotting": 7, "report": 7, "check": 7, "testing": 7, "analysis": 7, "overloads": 7, "optimize": 7,
     "interop": 8, "interop.partials": 8, "interop.torch": 8, "interop.jax": 8,
     "__main__": 9, "": 9,
 }  # fmt: skip

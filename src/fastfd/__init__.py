@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastfd.analysis import StepAnalysis, step_analysis
-    from fastfd.check import GradientCheck, check_gradient, check_hessian, check_jacobian
+    from fastfd.check import check_gradient, check_hessian, check_jacobian
     from fastfd.first import Derivative, Gradient, Jacobian, derivative, gradient, jacobian, jvp
     from fastfd.implicit import implicit_jacobian
     from fastfd.info import Info
     from fastfd.noise import NoiseInfo, noise_level
+    from fastfd.report import GradientCheck
     from fastfd.second import Hessian, hessian, hvp
     from fastfd.stencils import Stencil
     from fastfd.verdicts import relative_error
@@ -23,7 +24,7 @@ __all__ = [
 
 #: The modules they come from, in the order of their floors. One is imported when a name is first asked for (SPEC 1), and
 #: numba with it.
-_HOMES = ("stencils", "verdicts", "info", "first", "second", "noise", "analysis", "check", "implicit")
+_HOMES = ("stencils", "verdicts", "info", "first", "second", "noise", "analysis", "report", "check", "implicit")
 
 
 if not TYPE_CHECKING:  # or it would take any name for one of ours

@@ -11,8 +11,8 @@ from fastfd.kernels.native import gate, helper
 from fastfd.stencils import Stencil
 
 __all__ = [
-    "HASTY", "NO_ROOM", "START", "base_step", "base_step_in_doubles", "checked_bounds", "exact_step", "first_step", "place",
-    "place_reach", "place_search", "place_steps", "relative_step", "stencil_table", "unit_roundoff",
+    "HASTY", "NO_ROOM", "START", "base_step", "base_step_in_doubles", "bound_pair", "checked_bounds", "exact_step",
+    "first_step", "place", "place_reach", "place_search", "place_steps", "relative_step", "stencil_table", "unit_roundoff",
 ]  # fmt: skip
 
 #: The first step of an adaptive search over |x|; start and ratio matter little, the estimate and the control decide.
@@ -170,7 +170,7 @@ def checked_bounds(bounds: Any, x: NDArray[np.float64]) -> tuple[NDArray[np.floa
     ValueError
         Naming the first coordinate where `bounds` are no bounds, or where `x` is outside.
     """
-    lower, upper = _bound_pair(bounds)
+    lower, upper = bound_pair(bounds)
     try:
         low, high = (np.array(np.broadcast_to(np.asarray(b, float), x.shape)).reshape(-1) for b in (lower, upper))
     except (TypeError, ValueError) as error:
@@ -185,7 +185,7 @@ def checked_bounds(bounds: Any, x: NDArray[np.float64]) -> tuple[NDArray[np.floa
     return low, high
 
 
-def _bound_pair(bounds: Any) -> tuple[Any, Any]:
+def bound_pair(bounds: Any) -> tuple[Any, Any]:
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):  # scipy.optimize.Bounds
         return bounds.lb, bounds.ub
     try:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastfd.diagnosis import Leaf, name_of
 
-__all__ = ["Tree"]
+__all__ = ["Tree", "in_single_precision"]
 
 Array = NDArray[np.float64]
 
@@ -43,8 +43,12 @@ class Tree:
         """Numbers in the same structure as a flat vector of their own."""
         if self.bare:
             return _fitting(values, self.leaves[0], what)
+        wanted = {leaf.name for leaf in self.leaves}
+        if _is_leaf(values):
+            msg = f"{what} must give a {type(self._like).__name__} with values for {_listed(wanted)}, got {_described(values)}"
+            raise TypeError(msg)
         found = dict(_walk(values, ""))
-        if found.keys() != (wanted := {leaf.name for leaf in self.leaves}):
+        if found.keys() != wanted:
             msg = f"{what} must give values for {_listed(wanted)}, got them for {_listed(found)}"
             raise ValueError(msg)
         return np.concatenate([_fitting(found[leaf.name], leaf, what) for leaf in self.leaves])
@@ -52,6 +56,12 @@ class Tree:
     def names(self) -> list[str]:
         """A name for every entry."""
         return [name_of(i, self.leaves) for i in range(self.size)]
+
+
+def in_single_precision(values: Any) -> bool:
+    """Whether an array among them holds single precision or less."""
+    dtypes = (getattr(value, "dtype", None) for _, value in _walk(values, ""))
+    return any(dtype is not None and dtype.kind == "f" and dtype.itemsize < 8 for dtype in dtypes)
 
 
 def _is_leaf(node: Any) -> bool:
@@ -87,7 +97,7 @@ def _rebuilt(node: Any, parts: Iterator[Array]) -> Any:
 def _as_leaf(value: Any, name: str) -> Array:
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
-        msg = f"{name} must be real numbers, got {type(value).__name__} of dtype {array.dtype}"
+        msg = f"{name} must be real numbers, got {_described(value)}"
         raise TypeError(msg)
     if not np.isfinite(array).all():
         msg = f"{name} must be finite, got {value!r}"
@@ -98,7 +108,7 @@ def _as_leaf(value: Any, name: str) -> Array:
 def _fitting(values: Any, leaf: Leaf, what: str) -> Array:
     array, where = np.asarray(values), f" for {leaf.name}" if leaf.name else ""
     if array.dtype.kind not in "biuf":
-        msg = f"{what} must give real numbers{where}, got {type(values).__name__} of dtype {array.dtype}"
+        msg = f"{what} must give real numbers{where}, got {_described(values)}"
         raise TypeError(msg)
     if array.shape != leaf.shape:
         turned = ", its transpose" if array.shape == leaf.shape[::-1] else ""
@@ -114,3 +124,9 @@ def _size(leaf: Leaf) -> int:
 def _listed(names: Any) -> str:
     found = sorted(map(str, names))
     return ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+
+
+def _described(value: Any) -> str:
+    """What kind of thing it is, for a message."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    return type(value).__name__ if dtype is None else f"an array of shape {shape} and dtype {dtype}"

@@ -14,7 +14,7 @@ from fastfd.extras import require
 from fastfd.interop.partials import Partials, as_argument
 
 if TYPE_CHECKING:
-    from fastfd.check import GradientCheck
+    from fastfd.report import GradientCheck
 
 __all__ = ["check", "differentiable"]
 
