@@ -53,6 +53,7 @@ class Subject:
             raise ValueError(msg)
         self.findings: list[Finding] = []
         self.start, self.calls = np.empty(0), 0
+        self._spoils = False
 
     def value(self, flat: Array) -> Array:
         """f at a point, as an array of its own."""
@@ -63,7 +64,11 @@ class Subject:
 
     def _evaluated(self, point: Array) -> Any:
         self.calls += 1
-        return self.f(self.tree.build(point), *self.args)
+        return self.f(self.tree.build(point), *self._data())
+
+    def _data(self) -> tuple:
+        """The extra arguments; copies where they would be changed."""
+        return tuple(a.copy() if self._spoils and isinstance(a, np.ndarray) else a for a in self.args)
 
     def target(self) -> tuple[Callable, bool]:
         """What is differentiated, and whether it takes points in their own shape: compiled functions of one array do."""
@@ -77,7 +82,7 @@ class Subject:
         if not callable(self.claimed):
             return _filled(self.claimed)
         point = flat.copy()
-        found = self.claimed(self.tree.build(point), *self.args)
+        found = self.claimed(self.tree.build(point), *self._data())
         self._look_for_changes(point, flat, self.name)
         return _filled(found)
 
@@ -91,7 +96,7 @@ class Subject:
             self._compare_claims(self.tree.flat)
         for i, array, before in data:
             if not np.array_equal(array, before, equal_nan=True):
-                array[...] = before
+                array[...], self._spoils = before, True
                 who = f"{self.of} or {self.name}"
                 self._note("mutated input", f"{who} changes its argument args[{i}] in place; let it work on a copy")
         return noise
