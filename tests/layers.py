@@ -1,8 +1,13 @@
-"""Layers and losses with backward passes written by hand, and the bugs that are planted in them. Data only.
+"""Layers and losses with backward passes written by hand, and the bugs that are planted in them.
 
 A layer is ``make(rng)`` → (parameters, f, gradient, args): f(p, *args) is a number; where the layer gives an array, its sum with
 random weights. Data come as args, the batch first.
+
+Bugs are of two kinds: PLANTED are done to the gradient of an array, in any layer; WRITTEN are one wrong expression in the code of
+a backward pass.
 """
+
+import inspect
 
 import numpy as np
 
@@ -424,51 +429,136 @@ LAYERS = {
 }  # fmt: skip
 
 
-# --- bugs ---------------------------------------------------------------------------------------------------------------
+# --- bugs that are done to an array ----------------------------------------------------------------------------------------
 
 
-def turned(g, x):
+def turned(g, x, n):
     return g.T.copy()
 
 
-def shifted_axes(g, x):
+def shifted_axes(g, x, n):
     return np.swapaxes(g, -1, -2).copy()
 
 
-def spoil(g, x):
-    wrong = g.copy()
-    k = np.argmax(np.abs(g))
-    wrong.reshape(-1)[k] *= 1 + 1e-4
-    return wrong
+def spoil(size):
+    def spoiled(g, x, n):
+        wrong = g.copy()
+        wrong.reshape(-1)[np.argmax(np.abs(g))] *= 1 + size
+        return wrong
+
+    return spoiled
 
 
-def is_square(a):
+def is_square(a, n):
     return a.ndim == 2 and a.shape[0] == a.shape[1]
 
 
-#: kind → (what it does to the gradient of an array, given the parameters; which arrays it can befall).
-BUGS = {
-    "sign": (lambda g, x: -g, lambda a: True),
-    "factor": (lambda g, x: 2 * g, lambda a: a.size > 1),
-    "factor ½": (lambda g, x: 0.5 * g, lambda a: a.size > 1),
-    "batch mean": (lambda g, x: N * g, lambda a: a.size > 1),
-    "zeros": (lambda g, x: 0 * g, lambda a: True),
-    "transposed": (turned, is_square),
-    "permuted": (shifted_axes, lambda a: a.ndim > 2 and a.shape[-1] == a.shape[-2]),
-    "missing term": (lambda g, x: g - 0.1 * x, lambda a: a.size > 2),
-    "missing term, constant": (lambda g, x: g + 0.25, lambda a: a.size > 2),
-    "few entries": (spoil, lambda a: a.size > 8),
-}  # fmt: skip
+#: what it is → (the kind that should be named; what it does to the gradient of an array, given the parameters and the length of
+#: the batch, 0 where the layer has none; which arrays it can befall).
+PLANTED = {
+    "sign": ("sign", lambda g, x, n: -g, lambda a, n: True),
+    "2": ("factor", lambda g, x, n: 2 * g, lambda a, n: a.size > 1 and n != 2),
+    "1/2": ("factor", lambda g, x, n: 0.5 * g, lambda a, n: a.size > 1 and n != 2),
+    "n": ("batch mean", lambda g, x, n: n * g, lambda a, n: a.size > 1 and n > 1),
+    "1/n": ("batch mean", lambda g, x, n: g / n, lambda a, n: a.size > 1 and n > 1),
+    "length": ("factor", lambda g, x, n: len(x) * g, lambda a, n: a.ndim and len(a) > 1 and len(a) != n),
+    "1 + 3e-5": ("factor", lambda g, x, n: (1 + 3e-5) * g, lambda a, n: a.size > 8),
+    "zeros": ("zeros", lambda g, x, n: 0 * g, lambda a, n: True),
+    "transposed": ("transposed", turned, is_square),
+    "permuted": ("permuted", shifted_axes, lambda a, n: a.ndim > 2 and a.shape[-1] == a.shape[-2]),
+    "reversed": ("permuted", lambda g, x, n: g[::-1].copy(), lambda a, n: a.ndim == 1 and a.size > 3),
+    "0.1 x": ("missing term", lambda g, x, n: g - 0.1 * x, lambda a, n: a.size > 2),
+    "0.25": ("missing term", lambda g, x, n: g + 0.25, lambda a, n: a.size > 2),
+    "one, 1e-4": ("few entries", spoil(1e-4), lambda a, n: a.size > 8),
+    "one, 1e-2": ("few entries", spoil(1e-2), lambda a, n: a.size > 8),
+}
 
 
 def planted(name, seed):
-    """Three bugs for a layer, each in one of its arrays: (kind, leaf, gradient with the bug)."""
+    """A layer, and three bugs in it, each in one of its arrays: (what, array, gradient with the bug)."""
     rng = np.random.default_rng([seed, sorted(LAYERS).index(name)])
     p, f, gradient, args = LAYERS[name](rng)
-    possible = [(kind, leaf) for kind, (_, fits) in BUGS.items() for leaf in p if fits(p[leaf])]
+    n = len(args[0]) if args else 0
+    possible = [(what, leaf) for what, (_, _, fits) in PLANTED.items() for leaf in p if fits(p[leaf], n)]
     chosen = rng.permutation(len(possible))[:3]
 
-    def broken(kind, leaf):
-        return lambda p, *args: {k: BUGS[kind][0](v, p[k]) if k == leaf else v for k, v in gradient(p, *args).items()}
+    def broken(what, leaf):
+        spoiled = PLANTED[what][1]
+        return lambda p, *args: {k: spoiled(v, p[k], n) if k == leaf else v for k, v in gradient(p, *args).items()}
 
     return (p, f, gradient, args), [(*possible[i], broken(*possible[i])) for i in chosen]
+
+
+# --- bugs that are written ------------------------------------------------------------------------------------------------
+
+#: The layer, what stands in its backward pass, what stands there by mistake, and what should be said of which array ("" all).
+WRITTEN = [
+    ("dense, tanh", '"bias": g.sum(axis=0)', '"bias": g.mean(axis=0)', {"bias": "batch mean"}),
+    ("dense, sigmoid", '"weight": X.T @ g', '"weight": g.T @ X', {"weight": "transposed"}),
+    ("dense, relu", '"bias": g.sum(axis=0)', '"bias": np.zeros(K)', {"bias": "zeros"}),
+    ("dense, softplus", 'slope(X @ p["weight"] + p["bias"])', 'slope(X @ p["weight"])', {"weight": "unknown", "bias": "unknown"}),
+    ("dense, gelu", "g = R * slope", "g = -R * slope", {"": "sign"}),
+    ("logistic loss", 'p["bias"], y) / n\n        return', 'p["bias"], y)\n        return', {"": "batch mean"}),
+    ("cross entropy", "np.eye(K)[labels]) / N", "np.eye(K)[labels])", {"": "batch mean"}),
+    ("cross entropy", "np.eye(K)[labels]) / N", "np.eye(K)[labels]) / -N", {"": "sign"}),
+    ("ridge", ' + 0.1 * p["weight"]', "", {"weight": "missing term"}),
+    ("ridge", ' + 0.1 * p["weight"]', ' + 0.05 * p["weight"]', {"weight": "missing term"}),
+    ("ridge", "r = 2 * (X", "r = (X", {"bias": "factor", "weight": "unknown"}),
+    ("layer norm", "back - back.mean(axis=axis, keepdims=True) if centred else back", "back", {"input": "missing term"}),
+    ("layer norm", "keepdims=True)) / s", "keepdims=True))", {"input": "scale"}),
+    ("batch norm", "back - back.mean(axis=axis, keepdims=True) if centred else back", "back", {"input": "missing term"}),
+    ("batch norm", "(g - h * (g * h).mean(axis=axis, keepdims=True)) / s", "g / s", {"input": "unknown"}),
+    ("batch norm", '"shift": R.sum(axis=0)', '"shift": R.mean(axis=0)', {"shift": "factor"}),
+    ("conv 1-d", '"not,nctk->ock", R, patches(X))', '"not,nctk->ock", R, patches(X))[..., ::-1]', {"kernel": "permuted"}),
+    ("conv 1-d", '"bias": R.sum(axis=(0, 2))', '"bias": R.mean(axis=0).sum(axis=1)', {"bias": "batch mean"}),
+    ("conv 2-d, tanh", '->ocij", g, V)', '->ocji", g, V)', {"kernel": "permuted"}),
+    ("max pool", "(pairs == pairs.max(axis=2, keepdims=True))", "np.ones(pairs.shape)", {"input": "mask"}),
+    ("mean pool", "np.full(pairs.shape, 0.5)", "np.ones(pairs.shape)", {"input": "factor"}),
+    ("attention", "g @ v.transpose(0, 2, 1)) / np.sqrt(d)", "g @ v.transpose(0, 2, 1))", {"query": "factor", "key": "factor"}),
+    ("attention", "join(z.transpose(0, 2, 1) @ q)", "join(z @ q)", {"key": "unknown"}),
+    ("attention", "softmax_back(s, g @ v.transpose(0, 2, 1))", "s * (g @ v.transpose(0, 2, 1))",
+     {"query": "unknown", "key": "unknown"}),
+    ("two heads", "join(s.transpose(0, 2, 1) @ g)}", "join(s.transpose(0, 2, 1) @ g)[::-1]}", {"value": "permuted"}),
+    ("LSTM cell", "dc * i * (1 - g**2)], 1)", "-dc * i * (1 - g**2)], 1)", {"input": "sign", "state": "sign", "bias": "sign"}),
+    ("LSTM cell", "dc * c * f * (1 - f)", "dc * c * (1 - f)", {"input": "part", "state": "part", "bias": "part"}),
+    ("RNN over time", 'g = z @ p["state"].T', 'g = z @ p["state"]', {"input": "unknown", "state": "unknown", "bias": "unknown"}),
+    ("RNN over time", '"bias": z.sum(axis=0)', '"bias": z.mean(axis=0)', {"bias": "factor"}),
+    ("embedding", "np.add.at(g, tokens, R * np.cos(p[\"table\"][tokens]))", "g[tokens] = R * np.cos(p[\"table\"][tokens])",
+     {"table": "part"}),
+    ("gated unit", "(R * v * s * (1 - s))", "(R * v * s)", {"gate": "unknown"}),
+    ("matrix factorisation", '"left": 2 * r', '"left": r', {"left": "factor"}),
+    ("Gaussian process", "by_length, 2 * noise", "by_length, noise", {"log": "few entries"}),
+    ("variational encoder", 'r + p["mean"] / N', "r", {"mean": "missing term"}),
+    ("variational encoder", "0.5 * (1 - s**2) / N}", "0.5 * (1 + s**2) / N}", {"logvar": "unknown"}),
+    ("cosine loss", "(a**3 * b)) / N", "(a**3 * b))", {"input": "batch mean"}),
+    ("Cox model", '"beta": -sum(X[i]', '"beta": sum(X[i]', {"beta": "sign"}),
+    ("bilinear", '"no,ni,nj->oij"', '"no,ni,nj->oji"', {"tensor": "permuted"}),
+    ("coupling flow", "np.exp(s) - 1) * (1 - s**2)", "np.exp(s) - 1)", {"scale": "unknown"}),
+]  # fmt: skip
+
+#: Which function makes a layer that is no function itself.
+MAKERS = {"dense": dense, "logistic loss": regression, "layer norm": norm, "batch norm": norm, "conv 1-d": conv1d,
+          "max pool": pool, "mean pool": pool, "two heads": attention}  # fmt: skip
+
+
+def written(name, right, wrong, seed):
+    """A layer as :func:`planted` gives it, and its gradient with one expression wrong."""
+    made = MAKERS.get(name.partition(",")[0] if name.startswith("dense") else name, LAYERS[name])
+    source = inspect.getsource(made)
+    assert source.count(right) == 1, f"{right} must stand once in {name}"
+    world = dict(globals())
+    exec(source.replace(right, wrong), world)
+    broken = world[made.__name__]
+    layer, spoiled = (LAYERS[name](np.random.default_rng(seed)) if make is made else _remade(name, made, broken, seed)
+                      for make in (made, broken))  # fmt: skip
+    return layer, spoiled[2]
+
+
+def _remade(name, made, broken, seed):
+    """The layer by another maker: what LAYERS calls is looked up when it is called."""
+    globals()[made.__name__] = broken
+    try:
+        make = broken if LAYERS[name] is made else LAYERS[name]
+        return make(np.random.default_rng(seed))
+    finally:
+        globals()[made.__name__] = made

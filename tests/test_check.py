@@ -234,7 +234,7 @@ def test_gradients_that_are_not_finite():
         report = fastfd.check_gradient(lambda x: np.logaddexp(0, x).sum(), lambda x: np.exp(x) / (1 + np.exp(x)), x)
     assert report.verdict.tolist() == [CORRECT, CORRECT, WRONG, CORRECT] and not report.passed
     assert report.findings[0].kind == "not finite" and report.findings[0].indices == (2,)
-    assert "1 of 4 entries are nan or infinite where f is finite: x[2]; the others are not wrong" in str(report)
+    assert "1 of 4 entries is nan or infinite where f is finite: x[2]; the others are not wrong" in str(report)
 
 
 def test_random_functions_are_said_to_be_that():

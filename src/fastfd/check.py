@@ -258,7 +258,7 @@ def check_jacobian(
     >>> def jac(x):
     ...     return np.array([[x[1], x[0]], [-np.cos(x[0]), 0.0]])
     >>> print(fastfd.check_jacobian(f, jac, [1.0, 2.0]).findings[0])
-    J: 1 of 4 entries are wrong, the others are right: J[1, 0]
+    J: 1 of 4 entries is wrong, the others are right: J[1, 0]
     """
     subject = _bare_subject(f, jac, x, args, "jac")
     check = _Check(subject, points, seed, bounds, parallel, noise)

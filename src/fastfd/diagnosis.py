@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.verdicts import FAR, WRONG
+from fastfd.verdicts import FAR, INCONCLUSIVE, WRONG
 
 __all__ = ["Evidence", "Finding", "Leaf", "diagnose", "name_of"]
 
@@ -92,8 +93,19 @@ class _Case:
         self.analytic, self.numerical, self.error, self.x = rows
         verdict = np.atleast_2d(evidence.verdict)[:, part]
         self.wrong, self.wild = verdict == WRONG, ~np.isfinite(self.analytic)
+        self.open = int(((verdict == INCONCLUSIVE).any(axis=0) & ~self.wrong.any(axis=0)).sum())
         self.known = np.isfinite(self.numerical) & np.isfinite(self.error) & np.isfinite(self.analytic)
         self.largest = float(np.abs(self.numerical[self.known]).max(initial=0.0))
+
+    def part(self, axis: int, slices: NDArray[np.int64]) -> _Case:
+        """The same for some slices along an axis."""
+        found, shape = copy(self), list(self.leaf.shape)
+        for name in ("analytic", "numerical", "error", "x", "wrong", "wild", "known"):
+            rows = getattr(self, name)
+            setattr(found, name, rows.reshape(-1, *shape).take(slices, axis + 1).reshape(len(rows), -1))
+        shape[axis] = slices.size
+        found.leaf = replace(self.leaf, shape=tuple(shape))
+        return found
 
     def agree(self, a: Array, b: Array, error: Array | None = None) -> NDArray[np.bool_]:
         """Where numbers are alike within the error bars; where nothing is known all is alike."""
@@ -116,7 +128,10 @@ def _explain(case: _Case) -> Finding:
         sentence = rule(case)
         if sentence:
             return Finding(_kind(kind, sentence), case.leaf.name, sentence)
-    return _few_entries(case) or Finding("unknown", case.leaf.name, _unknown(case))
+    wrong = np.flatnonzero(case.wrong.any(axis=0))
+    where = (_few_entries(case, wrong) or _part(case, wrong)) if 0 < wrong.size < case.leaf.size else None
+    found = where or _alike(case, wrong) or _uneven_scale(case)
+    return found or Finding("unknown", case.leaf.name, _unknown(case, wrong.size))
 
 
 def _kind(kind: str, sentence: str) -> str:
@@ -139,9 +154,9 @@ def _sign(case: _Case) -> str:
 def _ratio(analytic: Array, numerical: Array, error: Array) -> float:
     """The factor between two arrays that differ by one, from the entries known best."""
     weight = np.where(error > 0, np.abs(numerical) / np.maximum(error, 1e-300), np.inf)
-    best = np.argsort(-np.where(np.isfinite(numerical) & (numerical != 0), weight, -1.0), axis=None)[:9]
-    some = numerical.reshape(-1)[best]
-    return float(np.median(analytic.reshape(-1)[best] / some)) if some.all() else np.nan
+    usable = np.flatnonzero(np.isfinite(numerical) & np.isfinite(error) & (numerical != 0))
+    best = usable[np.argsort(-weight.reshape(-1)[usable])[:9]]
+    return float(np.median(analytic.reshape(-1)[best] / numerical.reshape(-1)[best])) if best.size else np.nan
 
 
 def _factor(case: _Case) -> str:
@@ -192,37 +207,41 @@ def _forms(batches: Iterable[int], lengths: Iterable[int]) -> Iterator[list[tupl
 def _axes_swapped(case: _Case) -> str:
     """The transpose, or another order of the axes, laid out as if it were none."""
     shape = case.leaf.shape
-    if not 2 <= len(shape) <= MOST_AXES or not case.known.all():
+    if not 2 <= len(shape) <= MOST_AXES or not case.plenty:
         return ""
     for axes in list(permutations(range(len(shape))))[1:]:
-        if case.explained(case.analytic, _turned(case.numerical, shape, axes), _turned(case.error, shape, axes)):
+        if case.explained(_turned_back(case.analytic, shape, axes), case.numerical):
             order = "" if len(shape) == 2 else f" (axes {axes} instead of {tuple(range(len(shape)))})"
             return f"transposed{order}"
     return ""
 
 
-def _turned(rows: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
-    return rows.reshape(-1, *shape).transpose(0, *(a + 1 for a in axes)).reshape(rows.shape)
+def _turned_back(rows: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """What it was before its axes were put in that order."""
+    turned = rows.reshape(-1, *(shape[a] for a in axes))
+    return turned.transpose(0, *(int(a) + 1 for a in np.argsort(axes))).reshape(rows.shape)
 
 
 def _reordered(case: _Case) -> str:
     """The right numbers at other places: turned round, shifted, or in an order of their own."""
-    if not case.plenty or not case.known.all():
+    if not case.plenty:
         return ""
     for axis, length in enumerate(case.leaf.shape):
-        for word, move in _moves(axis + 1, length):
-            moved, bar = (move(rows.reshape(-1, *case.leaf.shape)).reshape(rows.shape) for rows in (case.numerical, case.error))
-            if case.explained(case.analytic, moved, bar):
+        for word, back in _moves(axis + 1, length):
+            if case.explained(back(case.analytic.reshape(-1, *case.leaf.shape)).reshape(case.analytic.shape), case.numerical):
                 return f"the entries are {word} along axis {axis}"
+    if not case.known.all():
+        return ""
     ours, theirs = np.argsort(case.analytic, axis=1), np.argsort(case.numerical, axis=1)
     a, b, bar = (np.take_along_axis(r, i, 1) for r, i in ((case.analytic, ours), (case.numerical, theirs), (case.error, theirs)))
     return "the right numbers in another order" if case.explained(a, b, bar) else ""
 
 
 def _moves(axis: int, length: int) -> Iterator[tuple[str, Callable[[Array], Array]]]:
+    """What may have been done, and what undoes it."""
     yield "in reverse order", lambda rows: np.flip(rows, axis)
-    yield "shifted by 1", lambda rows: np.roll(rows, 1, axis)
-    yield "shifted by -1", lambda rows: np.roll(rows, -1, axis)
+    yield "shifted by 1", lambda rows: np.roll(rows, -1, axis)
+    yield "shifted by -1", lambda rows: np.roll(rows, 1, axis)
 
 
 def _missing_term(case: _Case) -> str:
@@ -235,6 +254,17 @@ def _missing_term(case: _Case) -> str:
         c = _least_squares(rest, term, case)
         if np.isfinite(c) and c != 0.0 and _explains_rest(case, rest, c * term):
             return _term_sentence(word, c)
+    return _same_along_an_axis(case, rest)
+
+
+def _same_along_an_axis(case: _Case, rest: Array) -> str:
+    """A mean or a sum over an axis that is not taken off, as in the backward pass of a norm or a softmax."""
+    shape = case.leaf.shape
+    for axis in range(len(shape)) if len(shape) > 1 and case.known.all() else ():
+        full = rest.reshape(-1, *shape)
+        term = np.broadcast_to(full.mean(axis=axis + 1, keepdims=True), full.shape).reshape(rest.shape)
+        if shape[axis] >= PLENTY and _explains_rest(case, rest, term):
+            return f"analytic - numerical is the same all along axis {axis}: a mean or a sum over it is missing, or too much"
     return ""
 
 
@@ -258,27 +288,6 @@ def _term_sentence(word: str, c: float) -> str:
     return f"a term is {'missing' if c < 0 else 'too much'}: {names[word]}"
 
 
-def _uneven_scale(case: _Case) -> str:
-    """A factor for every slice along one axis."""
-    shape = case.leaf.shape
-    if len(shape) < 2 or not case.known.all():
-        return ""
-    for axis in range(len(shape)):
-        a, g, e = (np.moveaxis(r.reshape(-1, *shape), axis + 1, 0).reshape(shape[axis], -1)
-                   for r in (case.analytic, case.numerical, case.error))  # fmt: skip
-        factors = [_ratio(a[i], g[i], e[i]) for i in range(shape[axis])]
-        if a.shape[1] >= PLENTY and all(map(np.isfinite, factors)) and _scaled(case, axis, np.array(factors)):
-            return f"each slice along axis {axis} has a factor of its own, from {min(factors):.4g} to {max(factors):.4g}"
-    return ""
-
-
-def _scaled(case: _Case, axis: int, factors: Array) -> bool:
-    shape = [1] * len(case.leaf.shape)
-    shape[axis] = factors.size
-    spread = np.broadcast_to(factors.reshape(shape), case.leaf.shape).reshape(1, -1)
-    return case.explained(case.analytic, spread * case.numerical, np.abs(spread) * case.error)
-
-
 #: From the most special to the most general.
 RULES: tuple[tuple[str, Callable[[_Case], str]], ...] = (
     ("zeros", _zeros),
@@ -288,32 +297,113 @@ RULES: tuple[tuple[str, Callable[[_Case], str]], ...] = (
     ("permuted", lambda case: _axes_swapped(case) if len(case.leaf.shape) > 2 else ""),
     ("permuted", _reordered),
     ("missing term", _missing_term),
-    ("scale", _uneven_scale),
 )  # fmt: skip
+
+
+# --- what is wrong with some of the entries ---------------------------------------------------------------------------
 
 
 def _not_finite(case: _Case) -> tuple[str, tuple[int, ...]]:
     """An overflow, 0/0, the logarithm or the root of nothing: where, and whether all else is right."""
     wild = np.flatnonzero(case.wild.any(axis=0))
-    names = ", ".join(name_of(int(i) + case.leaf.start, case.leaves) for i in wild[:NAMED])
-    more = f" and {wild.size - NAMED} more" if wild.size > NAMED else ""
     others = "others are wrong too" if (case.wrong & ~case.wild).any() else "the others are not wrong"
     rest = "" if wild.size == case.leaf.size else f"; {others}"
-    indices = tuple(int(i) + case.leaf.start for i in wild)
-    return f"{wild.size} of {case.leaf.size} entries are nan or infinite where f is finite: {names}{more}{rest}", indices
+    return f"{_of(case, wild.size)} nan or infinite where f is finite: {_named(case, wild)}{rest}", _indices(case, wild)
 
 
-def _few_entries(case: _Case) -> Finding | None:
-    wrong = np.flatnonzero(case.wrong.any(axis=0))
-    if wrong.size > max(FEW, SHARE * case.leaf.size) or wrong.size == case.leaf.size:
+def _few_entries(case: _Case, wrong: NDArray[np.int64]) -> Finding | None:
+    if wrong.size > FEW and wrong.size > SHARE * (case.leaf.size - case.open):
         return None
-    indices = tuple(int(i) + case.leaf.start for i in wrong)
-    names = ", ".join(name_of(i, case.leaves) for i in indices[:NAMED])
-    more = f" and {len(indices) - NAMED} more" if len(indices) > NAMED else ""
-    sentence = f"{len(indices)} of {case.leaf.size} entries are wrong, the others are right: {names}{more}"
-    return Finding("few entries", case.leaf.name, sentence, indices)
+    if wrong.size > FEW and (found := _alike(case, wrong) or _part(case, wrong)):
+        return found
+    sentence = f"{_of(case, wrong.size)} wrong, {_rest(case)}: {_named(case, wrong)}"
+    return Finding("few entries", case.leaf.name, sentence, _indices(case, wrong))
 
 
-def _unknown(case: _Case) -> str:
-    count, size = int(case.wrong.any(axis=0).sum()), case.leaf.size
-    return f"{count} of {size} entries are wrong, and by no simple rule"
+def _alike(case: _Case, wrong: NDArray[np.int64]) -> Finding | None:
+    """Entries that should be zero, or should not."""
+    numerical, bar = np.abs(case.numerical[case.wrong]), np.maximum(FAR * case.error[case.wrong], LIKE_LARGEST * case.largest)
+    rest = f"{_rest(case)}: {_named(case, wrong)}"
+    if not case.analytic[case.wrong].any():
+        return Finding("zeros", case.leaf.name, f"{_of(case, wrong.size)} zero and should not be, {rest}", _indices(case, wrong))
+    if (numerical <= bar).all():
+        sentence = f"{_of(case, wrong.size)} not zero and should be, as where a mask is missing; {rest}"
+        return Finding("mask", case.leaf.name, sentence, _indices(case, wrong))
+    return None
+
+
+def _uneven_scale(case: _Case) -> Finding | None:
+    """A factor for every slice along one axis, which may be another at another point."""
+    shape = case.leaf.shape
+    for axis in range(len(shape)) if len(shape) > 1 and case.known.all() else ():
+        factors = np.array([_factors(rows, axis) for rows in _at_each_point(case)])
+        spread = np.broadcast_to(np.expand_dims(factors, _others(axis, len(shape))), (len(factors), *shape))
+        spread = spread.reshape(case.analytic.shape)
+        enough = case.leaf.size // shape[axis] >= PLENTY and np.isfinite(factors).all()
+        if enough and case.explained(case.analytic, spread * case.numerical, np.abs(spread) * case.error):
+            size = f"from {factors.min():.4g} to {factors.max():.4g}"
+            return Finding("scale", case.leaf.name, f"each slice along axis {axis} has a factor of its own, {size}")
+    return None
+
+
+def _at_each_point(case: _Case) -> Iterator[tuple[Array, Array, Array]]:
+    for rows in zip(case.analytic, case.numerical, case.error):
+        yield tuple(row.reshape(case.leaf.shape) for row in rows)
+
+
+def _factors(rows: tuple[Array, Array, Array], axis: int) -> list[float]:
+    return [_ratio(*parts) for parts in zip(*(np.moveaxis(row, axis, 0) for row in rows))]
+
+
+def _others(axis: int, ndim: int) -> tuple[int, ...]:
+    """All axes but one, behind that of the points."""
+    return tuple(k + 1 for k in range(ndim) if k != axis)
+
+
+def _part(case: _Case, wrong: NDArray[np.int64]) -> Finding | None:
+    """All that is wrong lies in some slices along one axis, as where one gate of several is; and what is wrong there."""
+    places = np.unravel_index(wrong, case.leaf.shape)
+    for axis, length in enumerate(case.leaf.shape):
+        slices = np.unique(places[axis])
+        whole = len(case.leaf.shape) > 1 or slices.size == np.ptp(slices) + 1 > FEW
+        if not whole or 2 * slices.size > length:
+            continue
+        part = case.part(axis, slices)
+        kind, sentence = next(((_kind(k, s), s) for k, rule in RULES[:3] if (s := rule(part))), ("part", "wrong"))
+        where = f"only slices {_ranges(slices)} along axis {axis}" if len(case.leaf.shape) > 1 else f"only [{_ranges(slices)}]"
+        return Finding(kind, case.leaf.name, f"{where}: {sentence}; {_rest(case)}", _indices(case, wrong))
+    return None
+
+
+def _ranges(numbers: NDArray[np.int64]) -> str:
+    """Whole numbers in order, neighbours together: ``0, 4-7``."""
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    words = [str(run[0]) if run.size == 1 else f"{run[0]}-{run[-1]}" for run in runs]
+    return ", ".join(words[:NAMED]) + (f" and {len(words) - NAMED} more" if len(words) > NAMED else "")
+
+
+def _unknown(case: _Case, count: int) -> str:
+    if case.leaf.size == 1:
+        return "wrong; in one number alone no rule can be seen"
+    return f"{_of(case, count)} wrong, and by no simple rule"
+
+
+def _of(case: _Case, count: int) -> str:
+    """How many of how many, and the verb."""
+    told = case.leaf.size - case.open
+    which = "entries" if not case.open else "entries that could be told"
+    return f"{count} of {told} {which} {'is' if count == 1 else 'are'}"
+
+
+def _rest(case: _Case) -> str:
+    return f"{case.open} could not be told" if case.open else "the others are right"
+
+
+def _named(case: _Case, entries: NDArray[np.int64]) -> str:
+    names = ", ".join(name_of(i, case.leaves) for i in _indices(case, entries[:NAMED]))
+    return names + (f" and {entries.size - NAMED} more" if entries.size > NAMED else "")
+
+
+def _indices(case: _Case, entries: NDArray[np.int64]) -> tuple[int, ...]:
+    """Where entries of the array are in the flat vector."""
+    return tuple(int(i) + case.leaf.start for i in entries)
