@@ -419,3 +419,52 @@ def test_bounds_are_kept():
 
     report = fastfd.check_gradient(f, gradient, [0.9, 3.0], bounds=(lower, upper), points=5)
     assert report.passed and (np.array(seen) >= lower).all() and (np.array(seen) <= upper).all()
+
+
+# --- the report, in words and as a picture ------------------------------------------------------------------------------
+
+
+def test_what_is_inconclusive_is_explained():
+    """Zero biases and symmetric data put a relu on its kink; single precision leaves a few digits."""
+    kink = fastfd.check_gradient(lambda x: np.abs(x).sum(), lambda x: np.ones(3), np.zeros(3))
+    assert not kink.passed and "probably a kink or a jump near x: try other points" in str(kink)
+    x = np.linspace(0.3, 2, 5)
+    single = fastfd.check_gradient(lambda x: np.sin(x.astype(np.float32)).sum(), np.cos, x)
+    assert "probably noise in f, such as single precision" in str(single)
+
+
+def test_entries_without_a_number_are_not_shown():
+    x = np.linspace(0.1, 3, 500)
+    report = fastfd.check_gradient(lambda x: np.sin(x).sum(), np.cos, x, directions=2)
+    assert str(report).splitlines()[1:] == ["  500 entries were compared in groups only"]
+    report = fastfd.check_gradient(lambda x: np.sin(x).sum(), lambda x: 2 * np.cos(x), x, directions=2)
+    assert "nan" not in str(report) and "too large by the factor 2" in str(report)
+
+
+def test_parts_that_are_known_show_a_transpose():
+    W = np.random.default_rng(0).standard_normal((60, 60))
+    report = fastfd.check_gradient(lambda p: np.sin(p["W"]).sum(), lambda p: {"W": np.cos(p["W"]).T}, {"W": W}, directions=1)
+    assert kinds(report) == {"transposed"} and not report.conclusive
+
+
+def test_others_are_not_called_right_where_nobody_looked():
+    x = np.random.default_rng(0).standard_normal(4000)
+    signs = np.where(np.arange(4000) % 2, 1, -1)
+    report = fastfd.check_gradient(lambda x: np.sin(x).sum(), lambda x: signs * np.cos(x), x, directions=1)
+    assert kinds(report) == {"unknown"} and "entries that could be told are wrong" in str(report)
+
+
+def test_a_factor_shows_beside_a_zero():
+    report = fastfd.check_gradient(lambda x: (x[1:] ** 3).sum(), lambda x: np.append(0.0, x[1:] ** 2), np.arange(1.0, 6))
+    assert report.findings[0].sentence == "too small by the factor 1/3, a power of 3"
+
+
+def test_the_picture_tells_signs_apart():
+    pytest.importorskip("matplotlib", reason="drawing needs the extra plot").use("agg")
+    x = np.linspace(0.1, 1.5, 8)
+    wrong = np.cos(x) * np.where(np.arange(8) == 2, -1, 1)
+    wrong[5] = 0.0
+    ax = fastfd.check_gradient(lambda x: np.sin(x).sum(), wrong, x).plot()
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["correct (6)", "wrong (1)", "wrong, of the other sign (1)"]
+    assert {text.get_text() for text in ax.texts} == {"x[2]", "x[5]"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -108,28 +109,41 @@ def _describe(found: Any, ax: Any) -> None:
     ax.legend(title=found.title, title_fontsize=9, fontsize=7, ncols=3, handlelength=1.5, columnspacing=1.2, **above)
 
 
-#: Of a check: the colour and the sign of each verdict, the wrong ones on top.
+#: Of a check: the colour and the sign of each verdict, the wrong ones on top; those of the other sign are hollow.
 MARKS = {CORRECT: (COLOURS[0], "o"), INCONCLUSIVE: (COLOURS[4], "s"), WRONG: (COLOURS[1], "X")}
+#: So many wrong entries are named, and no two that are nearer than this, in decades; from this share of the width on to the left.
+NAMED, NEARBY, RIGHT = 3, 0.3, 0.6
 
 
 def draw_check(found: Any, ax: Any = None) -> Any:
     """Analytic against numerical entries by size, on logarithmic axes; the right ones lie on the diagonal."""
     ax = _new_axes() if ax is None else ax
-    analytic, numerical = (np.abs(a.reshape(-1)) for a in (found.analytic, found.numerical))
-    low, high = _range(np.concatenate([analytic, numerical]))
-    ax.plot((low, high), (low, high), "-", color=GREY, lw=0.8, zorder=0)
-    for verdict, (colour, mark) in MARKS.items():
-        some = (found.verdict.reshape(-1) == verdict) & ~np.isnan(numerical)
+    sizes = [np.abs(a.reshape(-1)) for a in (found.numerical, found.analytic)]
+    low, high = _range(np.concatenate(sizes))
+    places = np.clip(sizes, low, high)
+    ax.loglog((low, high), (low, high), "-", color=GREY, lw=0.8, zorder=0)
+    for label, some, colour, mark, face in _kinds_of_entries(found):
         if some.any():
-            points = np.clip(numerical[some], low, high), np.clip(analytic[some], low, high)
-            ax.loglog(*points, mark, color=colour, ms=5, mec="white", mew=0.5, label=f"{WORDS[verdict]} ({some.sum()})")
-    _name_worst(found, ax, numerical, analytic, low, high)
+            ax.plot(*places[:, some], mark, color=colour, ms=5, mec=colour if face == "none" else "white", mfc=face,
+                    mew=1.0 if face == "none" else 0.5, label=f"{label} ({some.sum()})")  # fmt: skip
     ax.set(xlim=(low / 2, high * 2), ylim=(low / 2, high * 2))
-    ax.set_xlabel("numerical derivative (size)", fontsize=8)
-    ax.set_ylabel("analytic derivative (size)", fontsize=8)
+    _name_worst(found, ax, places)
+    ax.set_xlabel("size of the numerical derivative", fontsize=8)
+    ax.set_ylabel("size of the analytic derivative", fontsize=8)
     ax.tick_params(labelsize=7)
-    ax.legend(fontsize=7, frameon=False, loc="upper left")
+    ax.legend(fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handlelength=1.0)
     return ax
+
+
+def _kinds_of_entries(found: Any) -> Iterator[tuple[str, NDArray[np.bool_], str, str, str]]:
+    """Of each kind of entry the label, where it is, its colour, its mark and how that is filled."""
+    known = np.isfinite(found.numerical.reshape(-1)) & np.isfinite(found.analytic.reshape(-1))
+    opposite = found.numerical.reshape(-1) * found.analytic.reshape(-1) < 0
+    for verdict, (colour, mark) in MARKS.items():
+        some = known & (found.verdict.reshape(-1) == verdict)
+        yield WORDS[verdict], some & ~(opposite & (verdict == WRONG)), colour, mark, colour
+        if verdict == WRONG:
+            yield "wrong, of the other sign", some & opposite, colour, mark, "none"
 
 
 def _range(sizes: NDArray[np.float64]) -> tuple[float, float]:
@@ -140,10 +154,17 @@ def _range(sizes: NDArray[np.float64]) -> tuple[float, float]:
     return float(max(seen.min(), seen.max() * 1e-16)) / 3, float(seen.max()) * 3
 
 
-def _name_worst(found: Any, ax: Any, numerical: Any, analytic: Any, low: float, high: float) -> None:
-    """The three that are worst."""
-    n = found.analytic.shape[-1]
-    for i in found.worst()[:3]:
-        if found.verdict.reshape(-1)[i] == WRONG:
-            place = np.clip(numerical[i], low, high), np.clip(analytic[i], low, high)
-            ax.annotate(found.name(int(i) % n), place, xytext=(6, -3), textcoords="offset points", fontsize=7)
+def _name_worst(found: Any, ax: Any, places: NDArray[np.float64]) -> None:
+    """The worst that lie apart from each other, inside the frame."""
+    order = found.worst()
+    wrong = order[(found.verdict.reshape(-1)[order] == WRONG) & np.isfinite(places[:, order]).all(axis=0)]
+    taken: list[NDArray[np.float64]] = []
+    left, right = np.log10(ax.get_xlim())
+    for i in wrong:
+        at = np.log10(places[:, i])
+        if len(taken) == NAMED or any(np.abs(at - other).max() < NEARBY for other in taken):
+            continue
+        taken.append(at)
+        side = "right" if at[0] > left + RIGHT * (right - left) else "left"
+        ax.annotate(found.name(int(i) % found.analytic.shape[-1]), places[:, i], xytext=(-6 if side == "right" else 6, -3),
+                    textcoords="offset points", fontsize=7, ha=side)  # fmt: skip

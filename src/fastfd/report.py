@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 SUSPICIOUS = 1e-5
 #: Rows of the printed table: at most so many, and so many where all is well.
 ROWS, ROWS_WHEN_WELL = 10, 3
+#: An error bar of this share of the entry is no matter of digits.
+KINK = 0.1
 
 
 @dataclass(frozen=True)
@@ -106,27 +108,45 @@ class GradientCheck:
             raise AssertionError(str(self))
 
     def __str__(self) -> str:
-        return "\n".join([self._headline(), *(f"  {finding}" for finding in self.findings), *self._table()])
+        notes = [*self.findings, *self._hints()]
+        return "\n".join([self._headline(), *(f"  {note}" for note in notes), *self._table()])
 
     def _headline(self) -> str:
-        count = [int((self.verdict == verdict).sum()) for verdict in (WRONG, INCONCLUSIVE)]
-        parts = [f"{number} {word}" for number, word in zip(count, ("wrong", "inconclusive")) if number] or ["all correct"]
+        size, count = self.verdict.size, [int((self.verdict == verdict).sum()) for verdict in (WRONG, INCONCLUSIVE)]
+        parts = [f"{number} {word}" for number, word in zip(count, ("wrong", "inconclusive")) if number]
+        found = f"{', '.join(parts)} of {_entries(size)}" if parts else f"all of {_entries(size)} correct"
         points = f", {len(self.analytic)} points" if self.analytic.ndim > 1 else ""
-        state = "passed" if self.passed else "FAILED"
-        return f"{self.what} check {state}: {', '.join(parts)} of {self.verdict.size} entries ({self.nfev} evaluations{points})"
+        return f"{self.what} check {'passed' if self.passed else 'FAILED'}: {found} ({self.nfev} evaluations{points})"
+
+    def _hints(self) -> list[str]:
+        """What to make of entries without a verdict, or without a number."""
+        open_, compared = self.verdict == INCONCLUSIVE, np.isfinite(self.numerical)
+        if any(finding.kind == "random function" for finding in self.findings):
+            return []
+        hints = []
+        if (open_ & compared).any():
+            wide = self.error[open_ & compared] > KINK * np.abs(self.numerical[open_ & compared])
+            cause = "a kink or a jump near x: try other points" if wide.mean() > 0.5 else "noise in f, such as single precision"
+            hints.append(f"inconclusive: differences tell no more; probably {cause}")
+        if not compared.all():
+            hints.append(f"{int((~compared).sum())} entries were compared in groups only")
+        return hints
 
     def worst(self) -> NDArray[np.int64]:
         """Flat indices, the worst entries first: the wrong ones by their relative error, then the inconclusive ones."""
-        error = np.nan_to_num(self.relative_error, nan=-1.0)
+        error = np.where(np.isfinite(self.analytic), np.nan_to_num(self.relative_error, nan=-1.0), np.inf)
         return np.lexsort((-error.reshape(-1), -self.verdict.reshape(-1)))
 
     def _table(self) -> list[str]:
-        order, shown = self.worst(), int((self.verdict != CORRECT).sum())
-        some = order[: min(ROWS, shown) or ROWS_WHEN_WELL]
+        telling = int(((self.verdict != CORRECT) & np.isfinite(self.numerical)).sum()) or int((self.verdict == WRONG).sum())
+        order = self.worst()
+        some = order[: min(ROWS, telling)] if telling else order[np.isfinite(self.numerical.reshape(-1)[order])][:ROWS_WHEN_WELL]
+        if some.size == 0:
+            return []
         names = [self._label(int(i)) for i in some]
         width = max([len(name) for name in names] + [len("entry")])
         head = f"  {'entry':<{width}}  {'analytic':>14}  {'numerical':>14}  {'error bar':>9}  {'rel. error':>10}  verdict"
-        rest = [f"  ... and {shown - len(some)} more"] if shown > len(some) else []
+        rest = [f"  ... and {telling - len(some)} more"] if telling > len(some) else []
         return [head, *(self._row(name, int(i), width) for name, i in zip(names, some)), *rest]
 
     def _label(self, i: int) -> str:
@@ -162,6 +182,10 @@ class GradientCheck:
         from fastfd.plotting import draw_check  # most checks are not drawn
 
         return draw_check(self, ax)
+
+
+def _entries(count: int) -> str:
+    return f"{count} {'entry' if count == 1 else 'entries'}"
 
 
 def _plain(value: Any) -> Any:
