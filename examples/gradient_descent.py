@@ -50,16 +50,22 @@ def report(paths):
 
 
 def draw(paths, file):
-    plt = __import__("fastfd.extras", fromlist=["require"]).require("matplotlib.pyplot", "plot", "this picture")
-    figure, ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")
+    """The ways through the valley, and f along them."""
+    import matplotlib.pyplot as plt  # the extra "plot"; the table needs none
+
+    figure, (plane, curve) = plt.subplots(1, 2, figsize=(9.0, 3.8), layout="constrained")
     x, y = np.meshgrid(np.linspace(-1.6, 1.4, 300), np.linspace(-0.5, 1.6, 300))
     height = np.array([rosenbrock(np.array(p)) for p in zip(x.flat, y.flat)]).reshape(x.shape)
-    ax.contourf(x, y, np.log10(height + 1e-3), 24, cmap="Greys", alpha=0.6)
-    for (name, path), colour, mark in zip(paths.items(), ("#0072B2", "#D55E00"), (".", "o")):
-        ax.plot(*path.T, mark + "-", color=colour, ms=3 if mark == "." else 5, lw=1, label=f"{name}, {len(path) - 1} steps")
-    ax.plot(1, 1, "*", ms=14, color="#009E73", mec="white", label="minimum")
-    ax.set(xlabel="x₀", ylabel="x₁", xlim=(-1.6, 1.4), ylim=(-0.5, 1.6))
-    ax.legend(loc="lower left", fontsize=8)
+    plane.contour(x, y, np.log10(height + 1e-3), 16, colors="0.8", linewidths=0.7)
+    for (name, path), colour, mark in zip(paths.items(), ("#0072B2", "#D55E00"), (",", "o")):
+        label = f"{name}, {len(path) - 1} steps"
+        plane.plot(*path.T, mark + "-", color=colour, ms=4, lw=2.5 if mark == "," else 1, label=label)
+        curve.loglog(np.arange(1, len(path) + 1), [rosenbrock(p) for p in path], color=colour, label=label)
+    plane.plot(*START, "s", color="k", ms=6, label="start")
+    plane.plot(1, 1, "*", ms=14, color="#009E73", mec="white", label="minimum")
+    plane.set(xlabel="x₀", ylabel="x₁", xlim=(-1.6, 1.4), ylim=(-0.5, 1.6))
+    curve.set(xlabel="step", ylabel="f")
+    plane.legend(loc="upper center", fontsize=8)
     figure.savefig(file, dpi=150)
 
 
