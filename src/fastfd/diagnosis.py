@@ -183,8 +183,9 @@ def _nice(c: float) -> str:
 def _meaning(c: float, batches: Iterable[int], lengths: Iterable[int]) -> str:
     """What a factor stands for, with the sign."""
     sign = "with the sign flipped" if c < 0 else ""
-    words = (w for forms in _forms(batches, lengths) for w, value in forms if abs(abs(c) - value) <= 1e-5 * value)
-    found = next(words, "")
+    words = [w for forms in _forms(batches, lengths) for w, value in forms if abs(abs(c) - value) <= 1e-5 * value]
+    many = min(abs(abs(c) - 2), abs(abs(c) - 0.5)) < 1e-5  # these two have many causes
+    found = "; or ".join(words[: 2 if many else 1])
     return f"{found}, {sign}" if found and sign else found or sign
 
 
@@ -200,7 +201,7 @@ def _forms(batches: Iterable[int], lengths: Iterable[int]) -> Iterator[list[tupl
         if n > 1:
             yield [(f"n/(n-1) with n = {n}", n / (n - 1)), (f"(n-1)/n with n = {n}", (n - 1) / n)]
             yield [(f"the square of the length {n}", float(n) ** 2), (f"one over the square of the length {n}", 1 / n**2)]
-    yield [(f"a power of {n}", float(n) ** k) for n in (10, 3, 4, 2) for k in (1, -1, 2, -2, 3, -3)]
+    yield [(f"a power of {n}", float(n) ** k) for n in (10, 3, 4, 2) for k in (1, -1, 2, -2, 3, -3) if n ** abs(k) > 2]
     yield [("pi", np.pi), ("one over pi", 1 / np.pi), ("2 pi", 2 * np.pi), ("ln 2", np.log(2)), ("1/ln 2", 1 / np.log(2))]
 
 
