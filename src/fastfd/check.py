@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfd.comparison import Compared, Comparison
-from fastfd.diagnosis import Evidence, Finding, Leaf, diagnose, name_of
+from fastfd.diagnosis import diagnose
+from fastfd.evidence import Evidence, Finding, Leaf, name_of
 from fastfd.kernels.extrapolate import NOISY
 from fastfd.report import GradientCheck
 from fastfd.second import hessian

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.diagnosis import Finding, Leaf, name_of
+from fastfd.evidence import Finding, Leaf, name_of
 from fastfd.verdicts import CORRECT, INCONCLUSIVE, WORDS, WRONG, entrywise_error, grade
 
 __all__ = ["GradientCheck"]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from fastfd.diagnosis import Finding, name_of
+from fastfd.evidence import Finding, name_of
 from fastfd.steps import bound_pair, checked_bounds
 from fastfd.trees import Tree
 from fastfd.verdicts import relative_error

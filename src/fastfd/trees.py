@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.diagnosis import Leaf, name_of
+from fastfd.evidence import Leaf, name_of
 
 __all__ = ["Tree", "in_single_precision"]
 
