@@ -49,7 +49,7 @@ class GradientCheck:
     --------
     >>> import numpy as np
     >>> import fastfd
-    >>> report = fastfd.check_gradient(lambda p: np.sum(p["w"] ** 2), lambda p: {"w": p["w"]}, {"w": np.array([1.0, 3.0])})
+    >>> report = fastfd.check_gradient(lambda p: np.sum(p["w"] ** 2), lambda p: {"w": p["w"]}, {"w": np.array([1.0, 3.0, 2.0])})
     >>> report.passed
     False
     >>> print(report.findings[0])
