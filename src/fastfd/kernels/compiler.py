@@ -13,28 +13,35 @@ import functools
 import gc
 import hashlib
 import operator
+from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 from llvmlite import ir
 from llvmlite.binding import parse_assembly
 from numba import _dynfunc  # type: ignore[attr-defined]
-from numba.core import cgutils, config, types
+from numba.core import cgutils, config, types, typing
+from numba.core import ir as numba_ir
 from numba.core.caching import IndexDataCacheFile
+from numba.core.callconv import RETCODE_NONE, RETCODE_OK, CPUCallConv, Status
 from numba.core.codegen import CodeLibrary, JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import register_pass
 from numba.core.cpu import CPUContext
 from numba.core.dispatcher import Dispatcher
+from numba.core.ir_utils import build_definitions
 from numba.core.lowering import Lower
-from numba.core.typed_passes import NativeLowering
+from numba.core.ssa import reconstruct_ssa
+from numba.core.transforms import canonicalize_cfg
+from numba.core.typed_passes import IRLegalization, NativeLowering, PreLowerStripPhis
+from numba.core.untyped_passes import IRProcessing, ReconstructSSA
 from numba.extending import register_jitable
 
-__all__ = ["PART", "carrier", "entry_point", "gate", "helper", "inline_njit", "inner", "jit_disabled", "kernel"]
+__all__ = ["PART", "borrowing", "carrier", "entry_point", "gate", "helper", "inline_njit", "inner", "jit_disabled", "kernel"]
 
 
 def jit_disabled() -> bool:
@@ -100,6 +107,14 @@ class _KernelLibrary(JITCodeLibrary):
         self._linking_libraries = _link_parts(self._final_module, self._linking_libraries)
         super().finalize()
 
+    def _optimize_final_module(self):
+        """Once, where numba does it twice; the third level of LLVM takes longer and makes the adaptive kernel a tenth slower."""
+        manager = self._codegen._module_pass_manager(opt=2)
+        if isinstance(manager, tuple):  # since numba 0.62
+            manager[0].run(self._final_module, manager[1])
+        else:
+            manager.run(self._final_module)
+
 
 def _link_parts(module, libraries):
     """Link the parts among some libraries, and those that parts need, each once; the others are left to be linked."""
@@ -120,11 +135,153 @@ def _link_parts(module, libraries):
 # --- translating --------------------------------------------------------------------------------------------------
 
 
+def _inserted(aggregate, path):
+    """What was put at a place of an aggregate, where the instructions at hand tell; else None."""
+    while isinstance(aggregate, ir.instructions.InsertValue):
+        at = tuple(aggregate.indices)
+        if at == path:
+            return aggregate.operands[1]
+        if at == path[: len(at)] or path == at[: len(path)]:
+            return None
+        aggregate = aggregate.operands[0]
+    return None
+
+
+class _Builder(ir.IRBuilder):
+    """numba takes arrays apart at each call and at each element; what was just put together need not be."""
+
+    def extract_value(self, agg, idx, *rest, **kwargs):
+        path = tuple(idx) if isinstance(idx, tuple | list) else (idx,)
+        found = _inserted(agg, path)
+        return super().extract_value(agg, idx, *rest, **kwargs) if found is None else found
+
+    @contextmanager
+    def if_then(self, pred, likely=None):
+        if pred is _FINE.is_error:  # then nothing is to be done
+            yield None
+            return
+        with super().if_then(pred, likely) as end:
+            yield end
+
+
+#: Parts, translated, that come back to their caller whatever happens: no question is asked after a call.
+_quiet: set[str] = set()
+_loud: set[str] = set()
+_FINE = Status(**dict.fromkeys(Status._fields, ir.Constant(ir.IntType(1), 0)))
+
+
+class _KernelCallConv(CPUCallConv):
+    """numba takes 25 instructions to ask how a call ended, and to pass on what it raised."""
+
+    def call_function(self, builder, callee, resty, argtys, args, attrs=None):
+        if callee.name not in _quiet:
+            return super().call_function(builder, callee, resty, argtys, args, attrs)
+        slot = cgutils.alloca_once(builder, self.get_return_type(resty).pointee)
+        nowhere = cgutils.get_null_value(callee.function_type.args[1])
+        builder.call(callee, [slot, nowhere, *self._get_arg_packer(argtys).as_arguments(builder, args)])
+        return _FINE, self.context.get_returned_value(builder, resty, builder.load(slot))
+
+    def return_status_propagate(self, builder, status):
+        if status is not _FINE:
+            super().return_status_propagate(builder, status)
+
+    def _return_errcode_raw(self, builder, code):
+        if code not in (RETCODE_OK, RETCODE_NONE):
+            _loud.add(builder.function.name)
+        super()._return_errcode_raw(builder, code)
+
+
+#: What makes a number the one to be kept.
+_EXTREMES = {max: operator.gt, min: operator.lt}
+
+
+def _as_instructions(function, args):
+    """The signature of int, max and min of numbers, which numba would compile as functions of their own; else None."""
+    python, kinds = getattr(function, "typing_key", None), set(args)
+    if python is int and kinds <= {types.float64} and len(args) == 1:
+        return typing.signature(types.intp, *args)
+    if python in (max, min) and len(args) > 1 and kinds in ({types.float64}, {types.int64}):
+        return typing.signature(args[0], *args)
+    return None
+
+
 class _KernelLower(Lower):
     """Elements of contiguous arrays, by address. Kernels do not count from the end of an array (in the job with bounds
     checks that is an IndexError): the question whether an index is negative keeps loops from vectorising, and with all
     else that numba says, an element takes 45 instructions instead of ten.
+
+    An argument that is never written to is a value, not a place in memory.
     """
+
+    def init(self):
+        super().init()
+        assigned = Counter(inst.target.name for block in self.blocks.values() for inst in block.find_insts(numba_ir.Assign))
+        first = self.blocks[min(self.blocks)].find_insts(numba_ir.Assign)
+        arguments = {inst.target.name for inst in first if isinstance(inst.value, numba_ir.Arg)}
+        self._singly_assigned_vars |= {name for name in arguments if assigned[name] == 1 and not self._counted(name)}
+
+    def _lower_call_normal(self, fnty, expr, signature):
+        if getattr(fnty, "typing_key", None) is range and set(signature.args) == {types.int64} and len(signature.args) < 3:
+            bounds, number = [self.loadvar(a.name) for a in expr.args], ir.IntType(64)
+            return cgutils.pack_struct(self.builder, ([ir.Constant(number, 0)] + bounds)[-2:] + [ir.Constant(number, 1)])
+        if _as_instructions(fnty, signature.args) is None:
+            return super()._lower_call_normal(fnty, expr, signature)
+        values, kinds, to = [self.loadvar(a.name) for a in expr.args], signature.args, signature.return_type
+        if fnty.typing_key is int:
+            return self.context.cast(self.builder, values[0], kinds[0], to)
+        values = [self.context.cast(self.builder, v, kind, to) for v, kind in zip(values, kinds, strict=True)]
+        compare = self.context.get_function(_EXTREMES[fnty.typing_key], typing.signature(types.boolean, to, to))
+        found = values[0]
+        for value in values[1:]:
+            found = self.builder.select(compare(self.builder, (value, found)), value, found)
+        return found
+
+    def lower_expr(self, resty, expr):
+        lowered = _LEAN_EXPRESSIONS.get(expr.op)
+        result = lowered(self, expr, resty) if lowered else None
+        return super().lower_expr(resty, expr) if result is None else result
+
+    def _begin_range(self, expr, iterator):
+        """The start, the stop and the step are at hand: where the step is 1 nothing is to be asked."""
+        kind, state, builder = self.typeof(expr.value.name), self.loadvar(expr.value.name), self.builder
+        if kind != types.range_state64_type or not _is_one(_inserted(state, (2,))):
+            return None
+        start, stop, step = (builder.extract_value(state, i) for i in range(3))
+        places = [cgutils.alloca_once(builder, start.type) for _ in range(2)]
+        for place, number in zip(places, (start, builder.sub(stop, start)), strict=True):
+            builder.store(number, place)
+        fields = (places[0], stop, step, places[1])
+        return cgutils.pack_struct(builder, fields) if iterator == types.range_iter64_type else None
+
+    def _next_of_range(self, expr, pair):
+        if self.typeof(expr.value.name) != types.range_iter64_type:
+            return None
+        builder, iterator, one = self.builder, self.loadvar(expr.value.name), ir.Constant(ir.IntType(64), 1)
+        number_at, step, count_at = (builder.extract_value(iterator, i) for i in (0, 2, 3))
+        number, count = builder.load(number_at), builder.load(count_at)
+        builder.store(builder.add(number, step), number_at)
+        builder.store(builder.sub(count, one), count_at)
+        return cgutils.pack_struct(builder, (number, builder.icmp_signed(">=", count, one)))
+
+    def _half_of_pair(self, expr, resty):
+        if _is_counted(self.context, resty):
+            return None
+        return self.builder.extract_value(self.loadvar(expr.value.name), 0 if expr.op == "pair_first" else 1)
+
+    def _attribute_of_array(self, expr, resty):
+        kind, field = self.typeof(expr.value.name), {"size": "nitems", "shape": "shape"}.get(expr.attr)
+        if field is None or not isinstance(kind, types.Array):
+            return None
+        return self.context.data_model_manager[kind].get(self.builder, self.loadvar(expr.value.name), field)
+
+    def _counted(self, name):
+        """Whether references to a variable are counted."""
+        return self.context.enable_nrt and _is_counted(self.context, self.typeof(name))
+
+    def setup_function(self, fndesc):
+        super().setup_function(fndesc)
+        self.builder = _Builder(self.entry_block)
+        self.call_helper = self.call_conv.init_call_helper(self.builder)
 
     def lower_getitem(self, resty, expr, value, index, signature):
         address = self._element(value, index)
@@ -162,16 +319,79 @@ class _KernelLower(Lower):
         return builder.gep(model.get(builder, value, "data"), [offset], inbounds=True)
 
 
+_LEAN_EXPRESSIONS = {
+    "getiter": _KernelLower._begin_range, "iternext": _KernelLower._next_of_range, "getattr": _KernelLower._attribute_of_array,
+    "pair_first": _KernelLower._half_of_pair, "pair_second": _KernelLower._half_of_pair,
+}  # fmt: skip
+
+
+def _is_one(value):
+    return isinstance(value, ir.Constant) and value.constant == 1
+
+
+def _is_counted(context, kind):
+    return context.data_model_manager[kind].contains_nrt_meminfo()
+
+
+def _owns(state):
+    """Whether a part makes arrays or hands one out; else it only looks at those that its caller holds."""
+    kinds = [state.return_type]
+    for block in state.func_ir.blocks.values():
+        for expr in block.find_exprs():
+            makes = expr.op in ("call", "binop", "inplace_binop", "unary", "arrayexpr")
+            if makes and not (expr.op == "call" and _is_borrowing(state.typemap[expr.func.name])):
+                kinds.append(state.calltypes[expr].return_type)
+    return any(_is_counted(state.targetctx, kind) for kind in kinds)
+
+
+def _is_borrowing(function):
+    return getattr(function, "typing_key", None) in _borrowing
+
+
 class _PartLower(_KernelLower):
     def emit_environment_object(self):
         """Parts hold no Python objects."""
 
+    def storevar(self, value, name, argidx=None):
+        if self.context.enable_nrt or name in self._singly_assigned_vars:
+            super().storevar(value, name, argidx)
+        else:
+            self.builder.store(value, self.getvar(name))
 
-class _PartContext(CPUContext):
+
+class _KernelContext(CPUContext):
+    @property
+    def call_conv(self):
+        return _KernelCallConv(self)
+
+    def declare_function(self, module, fndesc):
+        """numba names the arguments again at each call."""
+        known = module.globals.get(fndesc.mangled_name)
+        return super().declare_function(module, fndesc) if known is None else known
+
+    @classmethod
+    def of(cls, context):
+        twin = copy.copy(context)
+        twin.__class__ = cls
+        twin.error_model = type(context.error_model)(twin.call_conv)
+        return twin
+
+
+class _PartContext(_KernelContext):
     @staticmethod
     def get_executable(library, fndesc, env):
         """What stands for a part among numba's callables; nothing calls it."""
         return _dynfunc.make_function(fndesc.lookup_module(), fndesc.qualname.split(".")[-1], "", 0, env, (library,))
+
+
+@contextmanager
+def _in_context(cls, state):
+    whole = state.targetctx
+    state.targetctx = cls.of(whole)
+    try:
+        yield state.targetctx
+    finally:
+        state.targetctx = whole
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -182,7 +402,8 @@ class _KernelLowering(NativeLowering):
     def run_pass(self, state):
         state.library = _KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library.enable_object_caching()
-        return super().run_pass(state)
+        with _in_context(_KernelContext, state):
+            return super().run_pass(state)
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -191,23 +412,72 @@ class _PartLowering(NativeLowering):
     lowering_class = _PartLower
 
     def run_pass(self, state):
-        whole = state.targetctx
-        state.library = _PartLibrary(whole.codegen(), state.func_id.func_qualname)
-        state.targetctx = copy.copy(whole)
-        state.targetctx.__class__ = _PartContext
-        try:
-            return super().run_pass(state)
-        finally:
-            state.targetctx = whole
+        state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        with _in_context(_PartContext, state) as context:
+            context.enable_nrt = _owns(state)
+            done = super().run_pass(state)
+        description = state.cr.fndesc
+        description.typemap = description.calltypes = None  # a tenth of a second when the process ends
+        if description.mangled_name not in _loud:
+            _quiet.add(description.mangled_name)
+        return done
 
 
-#: Passes of numba for what no kernel contains: closures, literal arguments, exceptions, array expressions.
+#: Passes of numba for what no kernel contains: closures, literal arguments, exceptions, array expressions, overloads to be
+#: inlined; and what is only looked at by people.
 _NEEDLESS = {
     "with_lifting", "inline_closure_likes", "rewrite_semantic_constants", "dead_branch_prune", "generic_rewrites",
     "Rewrite dynamic raises", "make_function_op_code_to_jit_function", "inline_inlinables", "find_literally",
-    "literal_unroll", "LiteralPropagation", "nopython_rewrites", "nopython_supported_feature_validation",
-    "dump_parfor_diagnostics",
+    "literal_unroll", "LiteralPropagation", "inline_overloads", "nopython_rewrites", "nopython_supported_feature_validation",
+    "annotate_types", "dump_parfor_diagnostics",
 }  # fmt: skip
+
+
+# After each pass numba computes anew where variables live. The next one does not ask; only references that are counted must
+# be given back where a variable dies.
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _Processing(IRProcessing):
+    _name = "fastfd_processing"
+
+    def run_pass(self, state):
+        state.func_ir.blocks = canonicalize_cfg(state.func_ir.blocks)
+        state.func_ir.generator_info = state.type_annotation = None
+        return True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _SingleAssignments(ReconstructSSA):
+    _name = "fastfd_ssa"
+
+    def run_pass(self, state):
+        state.func_ir = reconstruct_ssa(state.func_ir)
+        self._patch_locals(state)
+        state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+        return True
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class _StripPhis(PreLowerStripPhis):
+    _name = "fastfd_strip_phis"
+
+    def run_pass(self, state):
+        state.func_ir = self._strip_phi_nodes(state.func_ir)
+        state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+        return True
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _PartLegalization(IRLegalization):
+    _name = "fastfd_part_legalization"
+
+    def run_pass(self, state):
+        return super().run_pass(state) if _owns(state) else True
+
+
+#: Passes of ours in the place of numba's.
+_LEANER = {"ir_processing": _Processing, "reconstruct_ssa": _SingleAssignments, "strip_phis": _StripPhis}
 
 
 @functools.cache
@@ -216,6 +486,8 @@ def _with_memory(typing):
     twin, known = copy.copy(typing), {}
 
     def resolve(function, args, kws):
+        if (short := None if kws else _as_instructions(function, args)) is not None:
+            return short
         if kws or not (isinstance(function, types.Function) or function is operator.getitem):  # methods and the like
             return typing.resolve_function_type(function, args, kws)
         if (function, args) not in known:
@@ -227,7 +499,7 @@ def _with_memory(typing):
 
 
 class _PartCompiler(CompilerBase):
-    lowering: type = _PartLowering
+    leaner: ClassVar[dict[str, type]] = {**_LEANER, "ir_legalization": _PartLegalization, "native_lowering": _PartLowering}
 
     def __init__(self, typingctx, *rest):
         super().__init__(_with_memory(typingctx), *rest)
@@ -235,7 +507,7 @@ class _PartCompiler(CompilerBase):
     def define_pipelines(self):
         manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
         manager.passes = [
-            (self.lowering if step is NativeLowering else step, title)
+            (self.leaner.get(step.name(), step), title)
             for step, title in manager.passes
             if step.name() not in _NEEDLESS
         ]
@@ -263,7 +535,7 @@ def _collector_at_rest():
 
 
 class _KernelCompiler(_PartCompiler):
-    lowering = _KernelLowering
+    leaner: ClassVar[dict[str, type]] = {**_LEANER, "native_lowering": _KernelLowering}
 
     def __init__(self, *args):
         _register_parts()
@@ -272,6 +544,16 @@ class _KernelCompiler(_PartCompiler):
     def compile_extra(self, func):
         with _collector_at_rest():
             return super().compile_extra(func)
+
+
+#: Intrinsics whose arrays belong to somebody else.
+_borrowing: set = set()
+
+
+def borrowing(function: Any) -> Any:
+    """Marks an intrinsic that answers with a view of what it is given, without counting it."""
+    _borrowing.add(function)
+    return function
 
 
 # --- the decorators -----------------------------------------------------------------------------------------------
