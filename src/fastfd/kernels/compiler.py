@@ -236,6 +236,18 @@ class _KernelLower(Lower):
             found = self.builder.select(compare(self.builder, (value, found)), value, found)
         return found
 
+    def lower_binop(self, resty, expr, op):
+        """numba looks up what is written between two numbers four times, in case one of them is known."""
+        signature, context = self.fndesc.calltypes[expr], self.context
+        if op in (operator.pow, operator.ipow) or not {*signature.args} <= {types.float64, types.int64}:
+            return super().lower_binop(resty, expr, op)
+        values = [
+            context.cast(self.builder, self.loadvar(side.name), self.typeof(side.name), kind)
+            for side, kind in zip((expr.lhs, expr.rhs), signature.args, strict=True)
+        ]
+        compute = context.get_function(op, signature)
+        return context.cast(self.builder, compute(self.builder, values), signature.return_type, resty)
+
     def lower_expr(self, resty, expr):
         lowered = _LEAN_EXPRESSIONS.get(expr.op)
         result = lowered(self, expr, resty) if lowered else None
