@@ -103,9 +103,22 @@ class _PartLibrary(JITCodeLibrary):
 
 
 class _KernelLibrary(JITCodeLibrary):
+    alone = False  # entered by its address only
+
     def finalize(self):
         self._linking_libraries = _link_parts(self._final_module, self._linking_libraries)
         super().finalize()
+
+    def serialize_using_object_code(self):
+        """Without the text for libraries that link this one: nothing links a kernel, and half of the time in which it came from
+        disk went into reading that. The names remain, for numba looks them up there."""
+        if not self.alone:
+            return super().serialize_using_object_code()
+        self._ensure_finalized()
+        names = [function.name for function in self._final_module.functions if not function.is_declaration]
+        stubs = "".join(f'define void @"{name}"() {{\n  unreachable\n}}\n' for name in names)
+        text = str(self._codegen._create_empty_module(self.name)) + stubs
+        return self.name, "object", (self._get_compiled_object(), parse_assembly(text).as_bitcode())
 
     def _optimize_final_module(self):
         """Once, where numba does it twice; the third level of LLVM takes longer and makes the adaptive kernel a tenth slower."""
@@ -413,6 +426,7 @@ class _KernelLowering(NativeLowering):
 
     def run_pass(self, state):
         state.library = _KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.alone = state.flags.no_cpython_wrapper
         state.library.enable_object_caching()
         with _in_context(_KernelContext, state):
             return super().run_pass(state)
