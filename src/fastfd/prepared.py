@@ -51,11 +51,10 @@ class Prepared:
 
     def __call__(self, x: Any, *args: Any, full_output: bool = False) -> Any:
         """The derivative at x; with `full_output` the pair (value, info)."""
-        if not args and not full_output:
-            value = self._lane(x)
-            if value is None and type(x) is np.ndarray:
-                value = self._other_lane(x)
-            if value is not None:
+        if not (args or full_output):
+            if (value := self._lane(x)) is not None:
+                return value
+            if type(x) is np.ndarray and (value := self._other_lane(x)) is not None:
                 return value
         return self._solve(as_point(x), args, full_output)
 
