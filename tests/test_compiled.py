@@ -26,6 +26,40 @@ def total(table, order):
 @gate
 def ends(numbers):
     return numbers[0] + numbers[-1]
+
+@helper
+def twice(numbers):
+    return numbers * 2.0
+
+@helper
+def power(x, n):
+    return x ** n
+
+@helper
+def at(numbers, i):
+    return numbers[i]
+
+@gate
+def doubled(numbers):
+    more, out = twice(numbers), 0.0
+    for i in range(more.size):
+        out += more[i]
+    return out
+
+@gate
+def powered(x, n):
+    return 1.0 + power(x, n)
+
+@gate
+def looked_up(numbers, i):
+    return 1.0 + at(numbers, i)
+
+@gate
+def extremes(a, b, n):
+    found, steps = 0.0, 0
+    for i in range(n, 4):
+        found, steps = max(a, found) + min(b, a), steps + int(b + i)
+    return found, steps, max(n, 2), min(n, 2)
 """
 
 
@@ -71,6 +105,50 @@ except IndexError:
     print("out of range")
 """
     assert run(script, NUMBA_BOUNDSCHECK="1") == ["out", "of", "range"]
+
+
+@compiled_only
+def test_a_part_that_makes_an_array_gives_it_back(run):
+    script = """
+from numba.core.runtime import rtsys
+def held():
+    counts = rtsys.get_allocation_stats()
+    return counts.mi_alloc - counts.mi_free
+numbers = np.arange(4.0)
+print(texts.doubled(numbers))
+before = held()
+print(sum(texts.doubled(numbers) for _ in range(50)), held() == before)
+"""
+    assert run(script, NUMBA_NRT_STATS="1") == ["12.0", "600.0", "True"]
+
+
+@compiled_only
+def test_what_a_part_raises_comes_out(run):
+    """A kernel asks how a call ended where it may end badly, and only there."""
+    script = """
+print(texts.powered(2.0, 3), texts.looked_up(np.ones(3), 1))
+for call, given in ((texts.powered, (2.0, np.iinfo(np.int64).min)), (texts.looked_up, (np.ones(3), 3))):
+    try:
+        call(*given)
+    except (OverflowError, IndexError) as error:
+        print(type(error).__name__)
+"""
+    assert run(script, NUMBA_BOUNDSCHECK="1") == ["9.0", "2.0", "OverflowError", "IndexError"]
+
+
+@compiled_only
+def test_extremes_and_ranges_are_those_of_python(run):
+    """Of numbers that are not numbers, too; ranges may be empty."""
+    script = """
+for a in (1.5, float("nan"), 2.5, -0.0):
+    for n in (0, 3, 4, 9):
+        found, steps = 0.0, 0
+        for i in range(n, 4):
+            found, steps = max(a, found) + min(-0.25, a), steps + int(i - 0.25)
+        expected = found, steps, max(n, 2), min(n, 2)
+        print(np.array_equal(texts.extremes(a, -0.25, n), expected, equal_nan=True))
+"""
+    assert run(script) == ["True"] * 16
 
 
 def test_the_collector_is_left_as_it_was(run):
