@@ -86,8 +86,9 @@ STEADY = 0.05
 CLOSE_UP, FAR_DOWN, CALM = 0.5, 1e-3, 0.2
 #: No column needs more levels, or more evaluations.
 LEVELS, MOST_CALLS = 32, 70
-#: Not an integer and not dyadic: a periodic f aliases coherently on such steps and looks converged.
-RATIO = 3.7
+#: Neighbouring steps, how much faster each fast fall is than the one before, and how far it goes up where nothing tells:
+#: not integers, nor their roots: a periodic f aliases coherently on such steps and looks converged.
+RATIO, FALL, LEAP = 3.7, 4.3, 17.3
 #: Outputs compared at a time: most do not respond to a column.
 BLOCK = 32
 MOST_UPS = 6
@@ -340,7 +341,7 @@ def _tiny(tab, steps, count, members, y0, a):
 @helper
 def _deeper(steps, count, order):
     """A fast fall, faster each time."""
-    speed = 4.0 if order <= 2 else 1.5 if order <= 4 else 1.0  # the higher, the narrower is the range of good steps
+    speed = FALL if order <= 2 else 1.5 if order <= 4 else 1.0  # the higher, the narrower is the range of good steps
     return steps[H, count[LEVEL] - 1] / (ratio_of(order) * speed ** count[FALLS])
 
 
@@ -419,7 +420,7 @@ def _descend(tab, steps, count, members, y0, a, order, x_size):
         return _look_into(steps, count, _wobble(tab, steps, count, members, y0, a), x_size)
     if turmoil == 2 and count[UPS] < MOST_UPS:
         count[UPS], count[LAST] = count[UPS] + 1, UP
-        return min(16 * steps[H, 0], np.sqrt(steps[H, 0] * steps[CONTROL, BAD]))
+        return min(LEAP * steps[H, 0], np.sqrt(steps[H, 0] * steps[CONTROL, BAD]))
     if fell:
         return _at_scale(tab, steps, count, members, y0, a, order)
     count[FALLS] = 0
@@ -523,7 +524,7 @@ def _climb(tab, steps, count, a, order, total, noise, rtol):
             return _up_to(steps, top, ratio * steps[H, top])
         gap = _gap(tab, a, noise)
         if gap == 0.0 or value == 0.0:
-            return _up_to(steps, top, steps[H, top] * max(ratio, min(need, 16.0 ** count[UPS])))
+            return _up_to(steps, top, steps[H, top] * max(ratio, min(need, LEAP ** count[UPS])))
         steps[CONTROL, MODEL_A], steps[CONTROL, MODEL_RHO] = value, gap / (value * steps[H, top] ** 2)
     product = value
     for k in range(top, bottom + 1):
@@ -662,8 +663,9 @@ def _worst(tab, count, rtol):
     worst, doubt, least = -1, rtol, MINOR * _largest(tab, count)
     for a in range(count[ENTRY]):
         total, noise = tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]
-        size = abs(tab[BEST, VALUE, a])
-        if tab[BEST, TIRED, a] != 0.0 or (total < np.inf and noise > 0.5 * total and size < least):
+        size, raw = abs(tab[BEST, VALUE, a]), tab[BEST, RAW, a]
+        limited = total < np.inf and noise > 0.5 * total and raw <= NOISE_SHARE * tab[BEST, SIZE, a]
+        if tab[BEST, TIRED, a] != 0.0 or (limited and size < least):
             continue
         share = total / size if size != 0.0 else np.inf
         if not share <= doubt and total > 0.0:
