@@ -264,6 +264,8 @@ class SearchJob(_StepJob):
     def columns(self, x: Array, args: tuple, groups: Groups, reach: Array) -> Columns:
         rows, error, notes = self._search(x, args, self.at(x, args), groups, reach)
         step, calls, status, longest = notes.T[:4]
+        if groups is self.groups:
+            _add_shared_rounding(rows, error, np.abs(x.reshape(-1)), step, self.roundoff)
         return Columns(rows, error, step, 1 + int(calls.sum()), status.astype(int), longest)
 
     def _search(
@@ -278,6 +280,17 @@ class SearchJob(_StepJob):
         self.run(x, args, rest, groups.count, plan.parallel, begin)
         _pool(memory)
         return rows, error, notes
+
+
+def _add_shared_rounding(rows: Array, error: Array, size: Array, step: Array, unit: float) -> None:
+    """What no difference in xⱼ shows: f rounds another xₖ first, as in cos(p·xₖ)·xⱼ, by u·xₖ at the most, which changes
+    column j by u·xₖ·∂²f/∂xₖ∂xⱼ. The scale of xⱼ being what it is, that is about u·xₖ·(∂f/∂xₖ)/xⱼ."""
+    most, chunk = np.zeros(rows.shape[1]), max(1, 2**16 // max(1, rows.shape[1]))
+    parts = [slice(lo, lo + chunk) for lo in range(0, size.size if size.size > 1 else 0, chunk)]
+    for part in parts:
+        np.fmax(most, (np.abs(rows[part]) * size[part, None]).max(axis=0), out=most)
+    for part in parts:
+        error[part] += unit * most / np.fmax(size[part], step[part])[:, None]
 
 
 #: One-sided derivatives are looked for at this many columns at the most, and told when known to this share.

@@ -72,6 +72,8 @@ __all__ = [
 
 #: Where a step is close to the scale of f: h²/ℓ².
 CLOSE = 0.2
+#: Where noise is this share of the error that is wanted, shorter steps are the last resort.
+AMPLE = 0.3
 #: Truncation is brought down to this share of the noise; steps nearer than this ratio tell nothing new; a step must
 #: promise to take the error down to this share; and how often it may fail to.
 BALANCE, LEAST_RATIO, PAYS, MOST_MISSES = 0.3, 1.6, 0.7, 1
@@ -84,13 +86,12 @@ STEADY = 0.05
 CLOSE_UP, FAR_DOWN, CALM = 0.5, 1e-3, 0.2
 #: No column needs more levels, or more evaluations.
 LEVELS, MOST_CALLS = 32, 70
-#: Not an integer and not dyadic: a periodic f aliases coherently on such steps and looks converged.
-RATIO = 3.7
+#: Neighbouring steps, how much faster each fast fall is than the one before, and how far it goes up where nothing tells:
+#: not integers, nor their roots: a periodic f aliases coherently on such steps and looks converged.
+RATIO, FALL, LEAP = 3.7, 4.3, 17.3
 #: Outputs compared at a time: most do not respond to a column.
 BLOCK = 32
 MOST_UPS = 6
-#: A relative error down to which two more steps, where one would not do, are worth planning for.
-PRECISE = 1e-12
 #: Noise this many times the rounding of f is called by its name.
 NOISE_SHOWS = 1e3
 #: Once the first entry is known, others ask for more levels only if they are known this many times worse than wanted,
@@ -299,6 +300,8 @@ def _turmoil(tab, steps, count, members, y0, a, order):
     """0 where the bottom behaves like a smooth f, 1 where it does not, 2 where h is far beyond the scale of f."""
     i, k = members[0, a], count[LEVEL] - 1
     here, above = _even(tab, count, y0, k, i), _even(tab, count, y0, k - 1, i)
+    if k > 1 and count[FALLS] > 0:  # one of those above may be small by accident
+        above = max(above, _even(tab, count, y0, k - 2, i))
     if here > 0.5 * above and here > 4 * _floor(tab, steps, count, y0, k, i):
         return 2
     if k < 2 or not _near(steps, k, order) or not _near(steps, k - 1, order):
@@ -313,8 +316,11 @@ def _turmoil(tab, steps, count, members, y0, a, order):
 def _settled_down(tab, steps, count, members, y0, a):
     """Whether f is far calmer at the bottom, after a fast fall, than it was above."""
     i, k = members[0, a], count[LEVEL] - 1
-    calm = max(0.05 * _even(tab, count, y0, k - 1, i), 4 * _floor(tab, steps, count, y0, k, i))
-    return _even(tab, count, y0, k, i) <= calm and _change(tab, count, k, i) <= 0.3 * _change(tab, count, k - 1, i)
+    even, change = _even(tab, count, y0, k - 1, i), _change(tab, count, k - 1, i)
+    if k > 1:  # one of them may be small by accident
+        even, change = max(even, _even(tab, count, y0, k - 2, i)), max(change, _change(tab, count, k - 2, i))
+    calm = max(0.05 * even, 4 * _floor(tab, steps, count, y0, k, i))
+    return _even(tab, count, y0, k, i) <= calm and _change(tab, count, k, i) <= 0.3 * change
 
 
 @helper
@@ -335,7 +341,7 @@ def _tiny(tab, steps, count, members, y0, a):
 @helper
 def _deeper(steps, count, order):
     """A fast fall, faster each time."""
-    speed = 4.0 if order <= 2 else 1.5 if order <= 4 else 1.0  # the higher, the narrower is the range of good steps
+    speed = FALL if order <= 2 else 1.5 if order <= 4 else 1.0  # the higher, the narrower is the range of good steps
     return steps[H, count[LEVEL] - 1] / (ratio_of(order) * speed ** count[FALLS])
 
 
@@ -353,7 +359,9 @@ def _at_scale(tab, steps, count, members, y0, a, order):
     k, i, ratio = count[LEVEL] - 1, members[0, a], ratio_of(order)
     h, here = steps[H, k], abs(y0[i])
     slope, bend = _change(tab, count, k, i) / (2 * h), _even(tab, count, y0, k, i) / (2 * h * h)
-    inverse = max(slope / here if here > 0 else 0.0, bend / slope if slope > 0 else 0.0)
+    around = _change(tab, count, k - 1, i) + _even(tab, count, y0, k - 1, i)
+    bent = np.sqrt(bend / around) if around > 0 else np.inf
+    inverse = max(slope / here if here > 0 else 0.0, min(bent, bend / slope) if slope > 0 else 0.0)
     reach = np.sqrt(CLOSE) / inverse if inverse > 0 else np.inf
     guess = min(max(reach, h / ratio), steps[H, k - 1] / ratio)
     if _taken(steps, count, guess):
@@ -400,16 +408,19 @@ def _descend(tab, steps, count, members, y0, a, order, x_size):
         count[FALLS] = 0
         return -1.0
     turmoil, fell = _turmoil(tab, steps, count, members, y0, a, order), count[FALLS] > 0 and not _near(steps, k, order)
-    if fell and turmoil == 0 and not _settled_down(tab, steps, count, members, y0, a):
-        turmoil = 2
-    if turmoil and not _tiny(tab, steps, count, members, y0, a) and not _endless(tab, count, members, a):
+    restless = fell and turmoil == 0 and not _settled_down(tab, steps, count, members, y0, a)
+    loud = (turmoil or restless) and not _tiny(tab, steps, count, members, y0, a)
+    if loud and not _endless(tab, count, members, a):
+        if restless:  # calmer, but not calm: close to the scale of f
+            return steps[H, k] / ratio_of(order) ** 2
         count[FALLS] += turmoil == 2
         return _deeper(steps, count, order)
+    turmoil = 2 if restless else turmoil
     if turmoil == 2 and not count[LOOKED] and order <= 2:
         return _look_into(steps, count, _wobble(tab, steps, count, members, y0, a), x_size)
     if turmoil == 2 and count[UPS] < MOST_UPS:
         count[UPS], count[LAST] = count[UPS] + 1, UP
-        return min(16 * steps[H, 0], np.sqrt(steps[H, 0] * steps[CONTROL, BAD]))
+        return min(LEAP * steps[H, 0], np.sqrt(steps[H, 0] * steps[CONTROL, BAD]))
     if fell:
         return _at_scale(tab, steps, count, members, y0, a, order)
     count[FALLS] = 0
@@ -428,17 +439,24 @@ def _power(h, order):
 
 
 @helper
-def _finer(tab, steps, count, a, order, truncation, noise):
+def _finer(tab, steps, count, a, order, truncation, noise, wanted):
     """Where truncation limits: the longest step, below the block or in a gap of it, that brings truncation down to
-    the noise; 0 where there is none."""
+    the noise; 0 where there is none. Where noise there is more than is wanted, the longest of two."""
     top, bottom, k, ratio = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a]), count[LEVEL] - 1, ratio_of(order)
     rho, h = tab[BEST, RHO, a], steps[H, bottom]
     count[LAST] = DOWN
+    ample = order == 1 and bottom > top and steps[H, bottom - 1] > 2 * h
     if not rho > 0.0:
+        if ample and noise * ratio > AMPLE * wanted:
+            return np.sqrt(steps[H, bottom - 1] * h)
         return steps[H, k] / ratio if bottom == k else 0.0
     want = np.sqrt(BALANCE * noise / (truncation * rho))
     if want < h:  # below: there the noise grows like 1/hᵈ
-        step = h * (want / h) ** (2.0 / (2.0 + order))
+        if ample and noise > AMPLE * wanted:
+            return np.sqrt(steps[H, bottom - 1] * h)
+        step = max(h * (want / h) ** (2.0 / (2.0 + order)), h / ratio)
+        if order == 1 and noise * h / step > wanted:
+            step = h * (want * want / (rho * h**4)) ** 0.2
         return min(max(step, h / ratio), h / LEAST_RATIO) if bottom == k else 0.0
     gap, fill_in = 2.0, 0.0
     for m in range(top, bottom):
@@ -450,9 +468,8 @@ def _finer(tab, steps, count, a, order, truncation, noise):
 
 
 @helper
-def _predicted(tab, steps, a, order, new, second, noise):
-    """The least error to expect of the blocks that end somewhere in the best block once a step is added to it, or two;
-    the second, if any, is the longer one."""
+def _predicted(tab, steps, a, order, new, noise):
+    """The least error to expect of the blocks that end somewhere in the best block once a step is added to it."""
     top, bottom = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a])
     size, least = 0, (order - 1) // 2 + 1
     product = longest = steps[CONTROL, MODEL_A]
@@ -460,9 +477,7 @@ def _predicted(tab, steps, a, order, new, second, noise):
     k = top
     while k <= bottom or pending > 0.0:
         h = steps[H, k] if k <= bottom else 0.0
-        if second > 0.0:
-            h, second = second, 0.0
-        elif pending > h:
+        if pending > h:
             h, pending = pending, 0.0
         else:
             k += 1
@@ -492,6 +507,14 @@ def _up_to(steps, top, h):
 
 
 @helper
+def _place(steps, top, bottom, c, ratio, longest):
+    """Candidates for a new step: the middle of gap c, or above the block, near and far; 0 where there is no room."""
+    if c < bottom:
+        return np.sqrt(steps[H, c] * steps[H, c + 1]) if steps[H, c] > 2 * steps[H, c + 1] else 0.0
+    return _up_to(steps, top, ratio * steps[H, top] if c == bottom else max(ratio * steps[H, top], longest))
+
+
+@helper
 def _climb(tab, steps, count, a, order, total, noise, rtol):
     """Where noise limits: the step, above the block or in a gap of it, that promises most; 0 where none pays."""
     top, bottom, value, ratio = int(tab[BEST, TOP, a]), int(tab[BEST, BOTTOM, a]), abs(tab[BEST, VALUE, a]), ratio_of(order)
@@ -501,23 +524,19 @@ def _climb(tab, steps, count, a, order, total, noise, rtol):
             return _up_to(steps, top, ratio * steps[H, top])
         gap = _gap(tab, a, noise)
         if gap == 0.0 or value == 0.0:
-            return _up_to(steps, top, steps[H, top] * max(ratio, min(need, 16.0 ** count[UPS])))
+            return _up_to(steps, top, steps[H, top] * max(ratio, min(need, LEAP ** count[UPS])))
         steps[CONTROL, MODEL_A], steps[CONTROL, MODEL_RHO] = value, gap / (value * steps[H, top] ** 2)
+    product = value
+    for k in range(top, bottom + 1):
+        product *= steps[CONTROL, MODEL_RHO] * steps[T, k]
+    steps[CONTROL, MODEL_A] = min(steps[CONTROL, MODEL_A], value * max(1.0, tab[BEST, TRUNCATION, a] / product))
     longest = min(np.sqrt(CLOSE / steps[CONTROL, MODEL_RHO]), steps[H, top] * need)
     found, least = 0.0, total
     for c in range(top, bottom + 2):
-        if c < bottom:
-            h = np.sqrt(steps[H, c] * steps[H, c + 1]) if steps[H, c] > 2 * steps[H, c + 1] else 0.0
-        else:
-            h = _up_to(steps, top, ratio * steps[H, top] if c == bottom else max(ratio * steps[H, top], longest))
-        error = _predicted(tab, steps, a, order, h, 0.0, noise) if h > 0.0 else np.inf
+        h = _place(steps, top, bottom, c, ratio, longest)
+        error = _predicted(tab, steps, a, order, h, noise) if h > 0.0 else np.inf
         if error < least:
             found, least = h, error
-        if c >= bottom and h > 0.0 and total > PRECISE * value and order == 1:
-            further = min(ratio * h, longest)
-            error = _predicted(tab, steps, a, order, h, further, noise) / PAYS if further > 1.5 * h else np.inf
-            if error < least:
-                found, least = h, error
     return found if least < PAYS / _demand(order) * total else 0.0
 
 
@@ -578,7 +597,11 @@ def _weigh(tab, steps, count, members, y0, a, order, rtol, x_size):
     truncation = max(tab[BEST, TRUNCATION, a], noise if falling else 0.0)
     noise = rounding if falling else rounding + noise
     if 2 * truncation > noise:
-        return _finer(tab, steps, count, a, order, _model(tab, steps, a, order, truncation), noise)
+        wanted = rtol * abs(tab[BEST, VALUE, a])
+        hidden = 2 * steps[CONTROL, UNIT] * x_size * abs(tab[BEST, VALUE, a]) / steps[H, int(tab[BEST, BOTTOM, a])]
+        if order == 1:
+            noise = max(noise, hidden)
+        return _finer(tab, steps, count, a, order, _model(tab, steps, a, order, truncation), noise, wanted)
     h = _suspicious(tab, steps, count, members, y0, a, order, x_size)
     if h > 0.0 or count[UPS] >= MOST_UPS:
         return h
@@ -640,8 +663,9 @@ def _worst(tab, count, rtol):
     worst, doubt, least = -1, rtol, MINOR * _largest(tab, count)
     for a in range(count[ENTRY]):
         total, noise = tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]
-        size = abs(tab[BEST, VALUE, a])
-        if tab[BEST, TIRED, a] != 0.0 or (total < np.inf and noise > 0.5 * total and size < least):
+        size, raw = abs(tab[BEST, VALUE, a]), tab[BEST, RAW, a]
+        limited = total < np.inf and noise > 0.5 * total and raw <= NOISE_SHARE * tab[BEST, SIZE, a]
+        if tab[BEST, TIRED, a] != 0.0 or (limited and size < least):
             continue
         share = total / size if size != 0.0 else np.inf
         if not share <= doubt and total > 0.0:
@@ -650,11 +674,18 @@ def _worst(tab, count, rtol):
 
 
 @helper
+def _second_step(steps, order):
+    """Down; but where f ends not far above, and far above the first step that did not leave its domain, up."""
+    h, ratio = steps[H, 0], ratio_of(order)
+    return np.sqrt(h * steps[CONTROL, BAD]) if ratio * ratio * h < steps[CONTROL, BAD] < np.inf else h / ratio
+
+
+@helper
 def _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size):
     """The step that the lead asks for, and the lead. It passes from an entry that can gain no more to the one that
     is known least, while there is one worth the evaluations. Step 0: all are done."""
     if count[LEVEL] < 2:
-        return steps[H, 0] / ratio_of(order), -1
+        return _second_step(steps, order), -1
     if lead < 0:
         lead = _worst(tab, count, rtol)
         if lead < 0:
@@ -691,12 +722,14 @@ def _new_lead(steps, count):
 
 
 @helper
-def _retreat(steps, count, h):
+def _retreat(steps, count, h, order):
     """After x ± h left the domain: far down at the start, half way back after a move up, else 0."""
     steps[CONTROL, BAD] = min(steps[CONTROL, BAD], h)
     count[FALLS] += count[LEVEL] == 0
     if count[LEVEL] == 0:
         return h / (2.0 * 4.0 ** count[FALLS]) if count[FALLS] < 10 else 0.0
+    if count[LEVEL] == 1:
+        return _second_step(steps, order)
     count[UPS] += 1
     back = np.sqrt(steps[H, 0] * h)
     return back if count[LAST] == UP and back > 1.3 * steps[H, 0] and count[UPS] < MOST_UPS else 0.0
@@ -718,7 +751,7 @@ def _central(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_siz
     while h > 0.0 and count[LEVEL] < LEVELS and count[CALLS] < MOST_CALLS:
         status = _pair(f, x, point, scratch, coords, speeds, h, reach, tab, count)
         if status == NONFINITE:
-            h = _exact(x, coords, _retreat(steps, count, h), steps[CONTROL, UNIT])
+            h = _exact(x, coords, _retreat(steps, count, h, order), steps[CONTROL, UNIT])
             continue
         if status != OK:
             return status
