@@ -103,7 +103,7 @@ class _StepJob(Job):
         moving, flat = v != 0.0, x.reshape(-1)
         down, up = (flat - lower)[moving], (upper - flat)[moving]
         down, up = np.where(v[moving] > 0, down, up), np.where(v[moving] > 0, up, down)
-        with np.errstate(over="ignore"):  # a v next to nothing has all the room there is
+        with np.errstate(over="ignore", invalid="ignore"):  # a v next to nothing has all the room there is
             rooms = [(room / np.abs(v[moving])).min() * share * (1 - 2.0**-50) for room in (down, up)]
         low, high = (room if room > TINY_ROOM else 0.0 for room in rooms)
         return np.array([-low]), np.array([high])
@@ -138,7 +138,7 @@ def _in_lane(run: Callable, record: Any, rest: tuple, shape: tuple[int, ...], dt
 
 def _shortest(steps: Array, v: Array) -> float:
     moving = v != 0.0
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return float((steps[moving] / np.abs(v[moving])).min())
 
 
@@ -285,12 +285,16 @@ class SearchJob(_StepJob):
 def _add_shared_rounding(rows: Array, error: Array, size: Array, step: Array, unit: float) -> None:
     """What no difference in xⱼ shows: f rounds another xₖ first, as in cos(p·xₖ)·xⱼ, by u·xₖ at the most, which changes
     column j by u·xₖ·∂²f/∂xₖ∂xⱼ. The scale of xⱼ being what it is, that is about u·xₖ·(∂f/∂xₖ)/xⱼ."""
-    most, chunk = np.zeros(rows.shape[1]), max(1, 2**16 // max(1, rows.shape[1]))
-    parts = [slice(lo, lo + chunk) for lo in range(0, size.size if size.size > 1 else 0, chunk)]
-    for part in parts:
-        np.fmax(most, (np.abs(rows[part]) * size[part, None]).max(axis=0), out=most)
-    for part in parts:
-        error[part] += unit * most / np.fmax(size[part], step[part])[:, None]
+    if size.size < 2:
+        return
+    most, chunk, scale = np.zeros(rows.shape[1]), max(1, 2**16 // max(1, rows.shape[1])), np.fmax(size, step)
+    scale = np.where(scale > 0.0, scale, np.inf)  # a column without a step has no error to speak of, or an infinite one
+    parts = [slice(lo, lo + chunk) for lo in range(0, size.size, chunk)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for part in parts:
+            most = np.fmax(most, np.fmax.reduce(np.abs(rows[part]) * size[part, None], axis=0))
+        for part in parts:
+            error[part] += unit * np.where(np.isfinite(most), most, 0.0) / scale[part, None]
 
 
 #: One-sided derivatives are looked for at this many columns at the most, and told when known to this share.

@@ -728,7 +728,7 @@ def _retreat(steps, count, h, order):
     count[FALLS] += count[LEVEL] == 0
     if count[LEVEL] == 0:
         return h / (2.0 * 4.0 ** count[FALLS]) if count[FALLS] < 10 else 0.0
-    if count[LEVEL] == 1:
+    if count[LEVEL] == 1 and count[ENTRY] > 0:
         return _second_step(steps, order)
     count[UPS] += 1
     back = np.sqrt(steps[H, 0] * h)
