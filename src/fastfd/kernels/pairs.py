@@ -28,6 +28,7 @@ from fastfd.kernels.ladder import (
     TOP,
     TRUNCATION,
     VALUE,
+    bar,
     best_block,
     excess,
     first_rate,
@@ -64,8 +65,8 @@ RUNGS, ORIGIN = 52, 20
 #: the ladder, the side (0: both). Then the first rung that pairs use; the size of the second derivative; over that rung, how
 #: it bends (c₁/c₀) and how the next coefficients fall (c₂/c₁); whether ``column`` had to help.
 STEP, COUNT, STATUS, FIRST_STEP, SIDE, WINDOW, SIZE, BEND, PRIOR, HELPED, NOTES = range(11)
-#: The same of one output while an axis is searched, with c₁ itself.
-FACT_SIZE, FACT_BEND, FACT_PRIOR, FACT_SLOPE = range(4)
+#: The same of one output while an axis is searched, with c₁ itself, and whether c₂ shows through the noise.
+FACT_SIZE, FACT_BEND, FACT_PRIOR, FACT_SLOPE, FACT_SEEN, FACTS = range(6)
 EVEN, EVEN_NOISE, ODD, ODD_NOISE = range(4)
 #: Rungs that all pairs share; those that an axis looks at, the levels that a pair looks at beyond the shared ones, and
 #: one-sided levels, at the most.
@@ -80,8 +81,12 @@ PAYS, MISS, POOR = 0.2, 0.35, 1e-6
 ENOUGH = 1e-10
 #: Rungs upwards in one move, on an axis and by a pair.
 LONGEST_JUMP, PAIR_JUMP = 3, 2
+#: How often the rungs that pairs share may be moved for what was seen there.
+MOST_AIMS = 8
+#: Rungs upwards to where c₂ may show; twice as many where it does not.
+PROBE = 3
 #: Two moves add up, so that c₃ of a pair is this many times c₁(c₂/c₁)² of its axes. Rounding needs not be less than that.
-MIX, FINE = 40.0, 1e-14
+MIX, FINE = 40.0, 3e-15
 #: How near E on the longest shared rung must be to what the levels below predict, against the second derivative.
 NEAR = 0.1
 #: By how much c₁/c₀ of the even and of the odd part are believed to differ. By accident c₂/c₁ may seem less than the
@@ -227,7 +232,8 @@ def _survey(e, levels, desk):
     top = aside[TOP] = found[TOP]
     aside[BOTTOM] = found[BOTTOM]
     bends = first_rate(t, even, even_noise, found), first_rate(t, odd, odd_noise, aside)
-    bend, prior = min(max(bends), SPREAD * min(bends)), second_rate(t, even, even_noise, levels)
+    bend = min(max(bends), SPREAD * min(bends))
+    prior, facts[FACT_SEEN] = second_rate(t, even, even_noise, levels)
     facts[FACT_SIZE], facts[FACT_BEND] = abs(found[VALUE]), bend
     if bend < np.inf and total(aside) < np.inf:
         facts[FACT_SIZE] = max(abs(found[VALUE]), 2 * abs(aside[VALUE]) * np.sqrt(bend))
@@ -252,13 +258,18 @@ def _height(axis, y0, e, rung, noise, unit):
 
 
 @helper
-def _first_shared(facts, height, unit, first):
-    """The rung where pairs begin: on the last that they share the truncation of three levels is as large as the rounding."""
+def _first_shared(facts, height, unit, first, top, probe):
+    """The rung where pairs begin: on the last that they share the truncation of three levels is as large as the rounding.
+
+    While noise hides c₂ at the longest step so far, it only bounds that truncation, and a far longer step will tell.
+    """
     h, size = first / RATIO ** (SHARED - 1), facts[FACT_SIZE]
     if size > 0.0:
         rounding, third = 4 * unit * height / size, MIX * facts[FACT_BEND] * facts[FACT_PRIOR] ** 2 * RATIO**6
-        h = np.sqrt(rounding / FINE)
-        h = min(h, (rounding / third) ** 0.125) if third > 0.0 else h
+        longest = np.sqrt(rounding / FINE)
+        h = min(longest, (rounding / third) ** 0.125) if third > 0.0 else longest
+        if facts[FACT_SEEN] == 0.0:
+            h = min(longest, max(h, top * RATIO ** (probe - SHARED + 1)))
     below = np.log(first / h) / np.log(RATIO) if h > 0.0 else 0.0
     return min(max(ORIGIN + int(np.ceil(below - 1e-9)) - (SHARED - 1), 0), RUNGS - SHARED)
 
@@ -275,12 +286,13 @@ def _fits(ladder, axis, y0, e, rung, found, facts):
 
 
 @carrier
-def _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, placed, ladder, axis, note, desk):
-    """f on the rungs that the pairs share."""
-    found, facts = desk[4][e], desk[6][e]
+def _aim(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, placed, probe, ladder, axis, note, desk):
+    """f on the first of the rungs that the pairs share: where it should be as far as is known, and f has no other scale."""
+    found, facts, before = desk[4][e], desk[6][e], int(note[WINDOW])
     height = _height(axis, y0, e, desk[0][int(found[BOTTOM])], noise, unit)
-    rung, status, before = _first_shared(facts, height, unit, note[FIRST_STEP]), NONFINITE, int(note[WINDOW])
-    if placed and abs(rung - before) <= 1 and ladder[before] > 0.0 and _fits(ladder, axis, y0, e, before, found, facts):
+    top, status = ladder[desk[0][0]], NONFINITE
+    rung = _first_shared(facts, height, unit, note[FIRST_STEP], top, probe)
+    if placed and -1 <= rung - before <= 0 and ladder[before] > 0.0 and _fits(ladder, axis, y0, e, before, found, facts):
         return OK
     while rung < RUNGS - SHARED:
         status = _stand(f, x, point, scratch, coords, speeds, rung, reach, unit, ladder, axis, note)
@@ -288,9 +300,24 @@ def _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, plac
             break
         rung += 1
     note[WINDOW] = rung
-    for below in range(1, SHARED):
-        if status == OK:
-            status = _stand(f, x, point, scratch, coords, speeds, rung + below, reach, unit, ladder, axis, note)
+    return status
+
+
+@carrier
+def _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, placed, ladder, axis, note, desk):
+    """f on the rungs that the pairs share. What is seen there of the scale of f may say that they should be longer still."""
+    x_size, probe = argument_size(x, coords, speeds), PROBE
+    for _ in range(MOST_AIMS):
+        e, before = _survey_all(ladder, axis, y0, noise, unit, x_size, desk)[1], note[WINDOW]
+        status = _aim(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, placed, probe, ladder, axis, note, desk)
+        longer = not placed or note[WINDOW] < before
+        placed, probe = True, 2 * probe
+        for below in range(1, SHARED):
+            if status == OK and (desk[6][e, FACT_SEEN] != 0.0 or not longer):
+                rung = int(note[WINDOW]) + below
+                status = _stand(f, x, point, scratch, coords, speeds, rung, reach, unit, ladder, axis, note)
+        if status != OK or not longer:
+            break
     return status
 
 
@@ -334,7 +361,7 @@ def _search(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, unit, 
             rung = _fall(x_size, note[FIRST_STEP], falls, desk[0][levels - 1])
         elif not placed and error <= ROUGHLY * size:
             placed = True
-            status = _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, False, ladder, axis, note, desk)
+            status = _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, False, ladder, axis, note, desk)
             if status != OK:
                 return status
             continue
@@ -349,8 +376,7 @@ def _search(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, unit, 
             return status
         if status == NONFINITE:
             break
-    e = _survey_all(ladder, axis, y0, noise, unit, x_size, desk)[1]
-    return _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, placed, ladder, axis, note, desk)
+    return _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, placed, ladder, axis, note, desk)
 
 
 @helper
@@ -371,7 +397,7 @@ def _report(ladder, axis, y0, noise, unit, rtol, x_size, desk, out, error, note,
     note[STATUS], note[STEP] = CONVERGED, ladder[rungs[int(founds[lead, BOTTOM])]]
     for e in range(y0.size):
         found, last = founds[e], levels - 1
-        out[e], error[e] = found[VALUE], CAUTION * total(found) + unit * abs(found[VALUE])
+        out[e], error[e] = found[VALUE], bar(found, unit)
         sample[e] = excess(t, parts[EVEN, e], parts[EVEN_NOISE, e], levels, work) * parts[EVEN_NOISE, e, last] * t[last] / 4
         note[STATUS] = max(note[STATUS], _verdict(found, facts[lead, FACT_SIZE], rtol, noise[e], unit * abs(y0[e])))
     longest, bend, prior = ladder[int(note[WINDOW])] ** 2, facts[lead, FACT_BEND], facts[lead, FACT_PRIOR]
@@ -419,17 +445,17 @@ def _with_help(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, uni
         return status
     if note[SIDE] != 0.0:
         return _one_side(f, x, point, scratch, coords, speeds, unit, ladder, axis, note)
-    verdict, step, value, bar = note[STATUS], note[STEP], out.copy(), error.copy()
+    verdict, step, value, limit = note[STATUS], note[STEP], out.copy(), error.copy()
     status = _search(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, unit, ladder, axis, note, desk)
     if status == NONFINITE:
         _forget(ladder, note)
         return OK
     if status == OK:
         _report(ladder, axis, y0, noise, unit, rtol, x_size, desk, out, error, note, sample)
-        if not error.max() <= bar.max() or note[STATUS] == SCALELESS:
+        if not error.max() <= limit.max() or note[STATUS] == SCALELESS:
             note[STATUS], note[STEP] = verdict, step
             assign(out, value)
-            assign(error, bar)
+            assign(error, limit)
     return status
 
 
@@ -450,7 +476,7 @@ def axes(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, again, out, err
     count[ENTRY] = 0
     desk = (
         np.empty(RUNGS, np.int64), np.empty(RUNGS), np.empty((4, y0.size, RUNGS)), np.empty((2, RUNGS)),
-        np.empty((y0.size, 6)), np.empty(6), np.empty((y0.size, 4)),
+        np.empty((y0.size, 6)), np.empty(6), np.empty((y0.size, FACTS)),
     )  # fmt: skip
     for g in range(lo, hi):
         c, v = _coords(groups, speeds, g)
@@ -561,8 +587,8 @@ def _apart(rows, y0, noise, unit):
 
 
 @helper
-def _next_level(t, order, parts, levels, lowest, extra, last, size, prior, rtol, founds, e):
-    """The level that a pair needs next, or STOP."""
+def _next_level(t, order, parts, levels, lowest, extra, last, size, prior, calm, rtol, founds, e):
+    """The level that a pair needs next, or STOP. `calm` is noise · t were f at the corners no larger than at x."""
     found, noise = founds[e], parts[EVEN_NOISE, e]
     error, truncated = total(found), 2 * found[TRUNCATION] > found[ROUNDING]
     size = max(size, abs(found[VALUE])) if error < np.inf else size
@@ -577,7 +603,9 @@ def _next_level(t, order, parts, levels, lowest, extra, last, size, prior, rtol,
     if truncated and noise[levels - 1] < error and int(found[BOTTOM]) < levels - 1:
         return lowest + 1
     if levels > 1 and noise[levels - 1] < 0.5 * noise[levels - 2]:  # f at the corners is far larger than at x
-        return lowest + 1
+        size_here, before = noise[levels - 1] * t[levels - 1], noise[levels - 2] * t[levels - 2]
+        apart = order[levels - 1] - order[levels - 2]
+        return lowest + max(1, int(apart * np.log(size_here / calm) / np.log(before / size_here)) if calm > 0.0 else 1)
     promise, jump = forecast(t, levels, found, size, max(found[RATE], prior), PAIR_JUMP)
     if promise > PAYS * error:
         return STOP
@@ -617,7 +645,7 @@ def _pair(f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, unit, noi
         for e in range(y0.size):
             best_block(t, parts[EVEN, e], parts[EVEN_NOISE, e], levels, size, bend, prior, work, founds[e])
             worst = e if total(founds[e]) > total(founds[worst]) else worst
-            out[e], error[e] = founds[e, VALUE], CAUTION * total(founds[e]) + unit * abs(founds[e, VALUE])
+            out[e], error[e] = founds[e, VALUE], bar(founds[e], unit)
             if alone:
                 out[e], error[e] = parts[EVEN, e, 0], CAUTION * parts[EVEN_NOISE, e, 0] + abs(parts[EVEN, e, 0])
         if alone:
@@ -625,7 +653,8 @@ def _pair(f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, unit, noi
         if levels == 1:
             level += 1
             continue
-        level = _next_level(t, order, parts, levels, lowest, extra, last, size, prior, rtol, founds, worst)
+        calm = 4 * (unit * abs(y0[worst]) + noise[worst]) * RATIO ** (-2.0 * level) / area
+        level = _next_level(t, order, parts, levels, lowest, extra, last, size, prior, calm, rtol, founds, worst)
         last = total(founds[worst])
         for k in range(levels):
             level = STOP if order[k] == level else level
@@ -706,7 +735,7 @@ def mixed_pairs(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, notes, l
     rows, order = np.empty((6, y0.size)), np.empty(RUNGS, np.int64)
     desk = (
         order, np.empty(RUNGS), np.empty((4, y0.size, RUNGS)), np.empty((2, RUNGS)), np.empty((y0.size, 6)), np.empty(6),
-        np.empty((y0.size, 4)),
+        np.empty((y0.size, FACTS)),
     )  # fmt: skip
     for i in range(lo, hi):
         for j in range(i):
