@@ -63,8 +63,8 @@ __all__ = ["NOTES", "RUNGS", "axes", "fixed_pairs", "mixed_pairs"]
 RUNGS, ORIGIN = 52, 20
 #: What is noted of an axis. As by ``column``: the shortest step that counts, the evaluations, the verdict, the first step of
 #: the ladder, the side (0: both). Then the first rung that pairs use; the size of the second derivative; over that rung, how
-#: it bends (c₁/c₀) and how the next coefficients fall (c₂/c₁); whether ``column`` had to help.
-STEP, COUNT, STATUS, FIRST_STEP, SIDE, WINDOW, SIZE, BEND, PRIOR, HELPED, NOTES = range(11)
+#: it bends (c₁/c₀) and how the next coefficients fall (c₂/c₁); whether ``column`` had to help; how small rounding is to be.
+STEP, COUNT, STATUS, FIRST_STEP, SIDE, WINDOW, SIZE, BEND, PRIOR, HELPED, FINEST, NOTES = range(12)
 #: The same of one output while an axis is searched, with c₁ itself, and whether c₂ shows through the noise.
 FACT_SIZE, FACT_BEND, FACT_PRIOR, FACT_SLOPE, FACT_SEEN, FACTS = range(6)
 EVEN, EVEN_NOISE, ODD, ODD_NOISE = range(4)
@@ -85,8 +85,9 @@ LONGEST_JUMP, PAIR_JUMP = 3, 2
 MOST_AIMS = 8
 #: Rungs upwards to where c₂ may show; twice as many where it does not.
 PROBE = 3
-#: Two moves add up, so that c₃ of a pair is this many times c₁(c₂/c₁)² of its axes. Rounding needs not be less than that.
-MIX, FINE = 40.0, 3e-15
+#: Two moves add up, so that c₃ of a pair is this many times c₁(c₂/c₁)² of its axes. Rounding
+#: needs not be less than FINE, and where there are many axes than MANY/n²: so many entries share what an axis costs.
+MIX, FINE, MANY = 40.0, 1e-14, 1e-12
 #: How near E on the longest shared rung must be to what the levels below predict, against the second derivative.
 NEAR = 0.1
 #: By how much c₁/c₀ of the even and of the odd part are believed to differ. By accident c₂/c₁ may seem less than the
@@ -258,7 +259,7 @@ def _height(axis, y0, e, rung, noise, unit):
 
 
 @helper
-def _first_shared(facts, height, unit, first, top, probe):
+def _first_shared(facts, height, unit, fine, first, top, probe):
     """The rung where pairs begin: on the last that they share the truncation of three levels is as large as the rounding.
 
     While noise hides c₂ at the longest step so far, it only bounds that truncation, and a far longer step will tell.
@@ -266,7 +267,7 @@ def _first_shared(facts, height, unit, first, top, probe):
     h, size = first / RATIO ** (SHARED - 1), facts[FACT_SIZE]
     if size > 0.0:
         rounding, third = 4 * unit * height / size, MIX * facts[FACT_BEND] * facts[FACT_PRIOR] ** 2 * RATIO**6
-        longest = np.sqrt(rounding / FINE)
+        longest = np.sqrt(rounding / fine)
         h = min(longest, (rounding / third) ** 0.125) if third > 0.0 else longest
         if facts[FACT_SEEN] == 0.0:
             h = min(longest, max(h, top * RATIO ** (probe - SHARED + 1)))
@@ -291,7 +292,7 @@ def _aim(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, placed
     found, facts, before = desk[4][e], desk[6][e], int(note[WINDOW])
     height = _height(axis, y0, e, desk[0][int(found[BOTTOM])], noise, unit)
     top, status = ladder[desk[0][0]], NONFINITE
-    rung = _first_shared(facts, height, unit, note[FIRST_STEP], top, probe)
+    rung = _first_shared(facts, height, unit, note[FINEST], note[FIRST_STEP], top, probe)
     if placed and -1 <= rung - before <= 0 and ladder[before] > 0.0 and _fits(ladder, axis, y0, e, before, found, facts):
         return OK
     while rung < RUNGS - SHARED:
@@ -365,7 +366,7 @@ def _search(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, unit, 
             if status != OK:
                 return status
             continue
-        elif error <= rtol * value or (value <= found[ROUNDING] and levels > 3) or MISS * last < error <= POOR * size:
+        elif error <= max(rtol * value, ENOUGH * size if placed else 0.0) or (value <= found[ROUNDING] and levels > 3) or MISS * last < error <= POOR * size:
             break
         else:
             last, rung = error, _next_rung(e, levels, rtol, desk)
@@ -485,6 +486,7 @@ def axes(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, again, out, err
         if not again:
             _forget(ladders[g], notes[g])
             notes[g, FIRST_STEP], notes[g, SIDE], notes[g, COUNT], notes[g, HELPED] = reach[g, 0], 0.0, 0.0, 0.0
+            notes[g, FINEST] = min(FINE, MANY / notes.shape[0] ** 2)
         status = _search(
             f, x, point, scratch, c, v, y0, noise, reach[g], rtol, roundoff, ladders[g], axis[g], notes[g], desk
         )
@@ -647,7 +649,7 @@ def _pair(f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, unit, noi
             worst = e if total(founds[e]) > total(founds[worst]) else worst
             out[e], error[e] = founds[e, VALUE], bar(founds[e], unit)
             if alone:
-                out[e], error[e] = parts[EVEN, e, 0], CAUTION * parts[EVEN_NOISE, e, 0] + abs(parts[EVEN, e, 0])
+                out[e], error[e] = 0.0, CAUTION * parts[EVEN_NOISE, e, 0] + abs(parts[EVEN, e, 0])
         if alone:
             return OK
         if levels == 1:
