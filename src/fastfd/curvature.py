@@ -39,7 +39,7 @@ class Curvature(NamedTuple):
     status: NDArray[np.int64]
 
     def info(self, shape: tuple[int, ...], x_shape: tuple[int, ...]) -> Info:
-        error = np.sqrt((self.error**2).sum(axis=-1)).reshape(shape)
+        error = np.hypot.reduce(self.error, axis=-1).reshape(shape)  # squares would leave the range of the doubles
         return Info(error, self.step.reshape(x_shape), self.nfev, self.status.reshape(x_shape))
 
 
@@ -153,10 +153,11 @@ class SearchPairs(_PairJob):
         out, error, samples = (np.empty((size, self.m)) for _ in range(3))
         notes, ladders, axis = np.empty((size, NOTES)), np.empty((size, RUNGS)), np.empty((size, RUNGS, 2, self.m))
         front = y0, groups.index, groups.speeds, reach, self.plan.rtol, self.axes.roundoff
-        noise, along = np.zeros(self.m), (out, error, notes, ladders, axis, samples)
+        noise, along = np.full(self.m, self.plan.noise), (out, error, notes, ladders, axis, samples)
         self.axes.run(x, args, (*front, noise, False, *along), size, self.plan.parallel)
-        noise = _noise(samples, y0, self.axes.roundoff)
-        if noise.any():
+        seen = _noise(samples, y0, self.axes.roundoff)
+        if (seen > noise).any():
+            noise = np.maximum(seen, noise)
             self.axes.run(x, args, (*front, noise, True, *along), size, self.plan.parallel)
         value, bar = np.empty((size, size, self.m)), np.empty((size, size, self.m))
         self.pairs.run(x, args, (*front, noise, notes, ladders, axis, value, bar), count, parallel, start=start)

@@ -556,15 +556,16 @@ def _mixed(rows, y, e, way):
 
 
 @helper
-def _heights(rows, y, e):
-    size = 2 * abs(y)
+def _heights(rows, y, e, far_i, far_j):
+    """The numbers whose rounding shows, and what the rounding of the arguments does to them; those are `far` from 0, in steps."""
+    size = 2 * abs(y) + far_i * abs(rows[0, e] - rows[1, e]) + far_j * abs(rows[2, e] - rows[3, e])
     for row in range(6):
         size += abs(rows[row, e])
     return size
 
 
 @helper
-def _enter(level, area, rows, y0, noise, unit, levels, order, t, parts):
+def _enter(level, area, far_i, far_j, rows, y0, noise, unit, levels, order, t, parts):
     """The even part of the mixed difference, at its place among the levels."""
     k = levels
     while k > 0 and order[k - 1] > level:
@@ -575,14 +576,14 @@ def _enter(level, area, rows, y0, noise, unit, levels, order, t, parts):
     order[k], t[k] = level, RATIO ** (-2.0 * level)
     for e in range(y0.size):
         parts[EVEN, e, k] = (_mixed(rows, y0[e], e, 0) + _mixed(rows, y0[e], e, 1)) / (2 * area)
-        parts[EVEN_NOISE, e, k] = (unit * _heights(rows, y0[e], e) + 8 * noise[e]) / (2 * area)
+        parts[EVEN_NOISE, e, k] = (unit * _heights(rows, y0[e], e, far_i, far_j) + 8 * noise[e]) / (2 * area)
 
 
 @helper
-def _apart(rows, y0, noise, unit):
+def _apart(rows, far_i, far_j, y0, noise, unit):
     """Whether the two directions have nothing to do with each other: on both sides f is a sum, up to its noise."""
     for e in range(y0.size):
-        least = 4 * unit * _heights(rows, y0[e], e) + 16 * noise[e]
+        least = 4 * unit * _heights(rows, y0[e], e, far_i, far_j) + 16 * noise[e]
         if not max(abs(_mixed(rows, y0[e], e, 0)), abs(_mixed(rows, y0[e], e, 1))) <= least:
             return False
     return True
@@ -626,7 +627,8 @@ def _pair(f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, unit, noi
     """The mixed derivative of two directions that have both sides."""
     t, parts, work, founds = desk[1], desk[2], desk[3], desk[4]
     bend, prior = _added(notes[i, BEND], notes[j, BEND]), _added(notes[i, PRIOR], notes[j, PRIOR])
-    size, levels, extra, level, last, lowest = np.sqrt(notes[i, SIZE] * notes[j, SIZE]), 0, 0, 0, np.inf, -1
+    size, levels, extra, level, last, lowest = np.sqrt(notes[i, SIZE]) * np.sqrt(notes[j, SIZE]), 0, 0, 0, np.inf, -1
+    far, aside = argument_size(x, *_coords(groups, speeds, i)), argument_size(x, *_coords(groups, speeds, j))
     fill(out, np.nan)
     fill(error, np.inf)
     while level != STOP and lowest < MOST_LEVELS:
@@ -640,9 +642,11 @@ def _pair(f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, unit, noi
             lowest = level
             level += 1
             continue
-        _enter(level, area, rows, y0, noise, unit, levels, order, t, parts)
+        h = notes[i, FIRST_STEP] * RATIO ** (ORIGIN - notes[i, WINDOW] - level)
+        far_i, far_j = far / h, aside * h / area
+        _enter(level, area, far_i, far_j, rows, y0, noise, unit, levels, order, t, parts)
         lowest, levels = max(lowest, level), levels + 1
-        alone = levels == 1 and _apart(rows, y0, noise, unit)
+        alone = levels == 1 and _apart(rows, far_i, far_j, y0, noise, unit)
         worst = 0
         for e in range(y0.size):
             best_block(t, parts[EVEN, e], parts[EVEN_NOISE, e], levels, size, bend, prior, work, founds[e])
