@@ -14,7 +14,7 @@ import numpy as np
 from battery import MP, _grow, evaluate_program, exactly, hashed, twin
 from mpmath import mpf
 from numba import njit
-from numpy import arctan, cos, empty, exp, floor, log, log1p, sin, sqrt
+from numpy import arctan, cos, exp, floor, log, log1p, sin, sqrt
 
 __all__ = ["SURFACES", "Surface", "moved", "random_surface"]
 
@@ -476,7 +476,7 @@ def evaluate_terms(x, weights, ops, consts, lengths):
 
 
 _MP_TERMS = FunctionType(
-    evaluate_terms.py_func.__code__, MP | {"evaluate_program": twin(evaluate_program)}, "evaluate_terms"
+    twin(evaluate_terms).__code__, MP | {"evaluate_program": twin(evaluate_program)}, "evaluate_terms"
 )
 
 

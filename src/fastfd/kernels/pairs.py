@@ -57,7 +57,7 @@ from fastfd.kernels.tableau import BAR, BEST, COMPANION, CONTROL, NOISE, PRIMARY
 from fastfd.kernels.tableau import VALUE as CHOSEN
 from fastfd.steps import START, exact_step
 
-__all__ = ["NOTES", "RUNGS", "axes", "fixed_pairs", "mixed_pairs"]
+__all__ = ["NOISE_SHOWS", "NOTES", "RUNGS", "axes", "fixed_pairs", "mixed_pairs"]
 
 #: Rungs of a ladder, and the one of its first step.
 RUNGS, ORIGIN = 52, 20
@@ -93,6 +93,8 @@ NEAR = 0.1
 #: By how much c₁/c₀ of the even and of the odd part are believed to differ. By accident c₂/c₁ may seem less than the
 #: usual share of c₁/c₀; where it is far less, f is a polynomial there; where it seems far more, it is noise.
 SPREAD, USUAL, POLYNOMIAL, UNUSUAL = 3.0, 0.5, 0.01, 1e3
+#: Where E·t falls less than to this share over 39 times shorter t, it is noise.
+FLUTTER = 0.4
 #: Noise this many times the rounding of f is called by its name.
 NOISE_SHOWS = 1e3
 #: By how much the error bar exceeds the estimate.
@@ -357,6 +359,7 @@ def _search(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, unit, 
         levels, e = _survey_all(ladder, axis, y0, noise, unit, x_size, desk)
         found, size = desk[4][e], desk[6][e, FACT_SIZE]
         error, value = total(found), abs(found[VALUE])
+        enough = max(rtol * value, ENOUGH * size if placed else 0.0)
         if error == np.inf:
             falls += 1
             rung = _fall(x_size, note[FIRST_STEP], falls, desk[0][levels - 1])
@@ -366,7 +369,7 @@ def _search(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, unit, 
             if status != OK:
                 return status
             continue
-        elif error <= max(rtol * value, ENOUGH * size if placed else 0.0) or (value <= found[ROUNDING] and levels > 3) or MISS * last < error <= POOR * size:
+        elif error <= enough or (value <= found[ROUNDING] and levels > 3) or MISS * last < error <= POOR * size:
             break
         else:
             last, rung = error, _next_rung(e, levels, rtol, desk)
@@ -413,6 +416,19 @@ def _forget(ladder, note):
     note[WINDOW], note[SIZE], note[BEND], note[PRIOR] = ORIGIN, 0.0, 0.0, 0.0
 
 
+@helper
+def _flutter(levels, desk, sample):
+    """A guess at the noise where the ladder ended in it: E falls like 1/t there, while for a smooth f it is constant, and at
+    a kink it falls like the root of that."""
+    t, even = desk[1], desk[2][EVEN]
+    fill(sample, np.nan)
+    for e in range(sample.size):
+        if levels >= 4:
+            low = abs(even[e, levels - 1]) * t[levels - 1] + abs(even[e, levels - 2]) * t[levels - 2]
+            high = abs(even[e, levels - 3]) * t[levels - 3] + abs(even[e, levels - 4]) * t[levels - 4]
+            sample[e] = max(low, high) / 8 if low > FLUTTER * high else np.nan
+
+
 @carrier
 def _one_side(f, x, point, scratch, coords, speeds, unit, ladder, axis, note):
     """f on the rungs that one-sided pairs share, on the side where it lives."""
@@ -434,13 +450,13 @@ def _with_help(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, uni
     """Where the ladder does not reach, the general search finds where f is smooth, or the side where it lives; from there
     once more."""
     calls, x_size = note[COUNT], argument_size(x, coords, speeds)
+    _flutter(_read(ladder, axis, y0, noise, unit, x_size, desk), desk, sample)
     status = column(
         f, x, point, scratch, y0, coords, speeds, reach, rtol, 2, x_size, tab, steps, count, members, scratch[:0], out,
         error, note,
     )  # fmt: skip
     note[COUNT] += calls
     note[HELPED] = 1.0
-    fill(sample, np.nan)
     _forget(ladder, note)
     if status != OK or not note[FIRST_STEP] > 0.0:
         return status
@@ -481,11 +497,12 @@ def axes(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, again, out, err
     )  # fmt: skip
     for g in range(lo, hi):
         c, v = _coords(groups, speeds, g)
-        if again and notes[g, HELPED] != 0.0:
+        if again and notes[g, SIDE] != 0.0:
             continue
-        if not again:
+        if not again or notes[g, HELPED] != 0.0:
             _forget(ladders[g], notes[g])
-            notes[g, FIRST_STEP], notes[g, SIDE], notes[g, COUNT], notes[g, HELPED] = reach[g, 0], 0.0, 0.0, 0.0
+            notes[g, COUNT] = notes[g, COUNT] if again else 0.0
+            notes[g, FIRST_STEP], notes[g, SIDE], notes[g, HELPED] = reach[g, 0], 0.0, 0.0
             notes[g, FINEST] = min(FINE, MANY / notes.shape[0] ** 2)
         status = _search(
             f, x, point, scratch, c, v, y0, noise, reach[g], rtol, roundoff, ladders[g], axis[g], notes[g], desk
@@ -616,6 +633,15 @@ def _next_level(t, order, parts, levels, lowest, extra, last, size, prior, calm,
 
 
 @helper
+def _roughly(even, noise, levels):
+    """Where no block makes sense, by what the axes say of the scale: the shortest level, as uncertain as all of them differ."""
+    last, apart = levels - 1, 0.0
+    for k in range(last):
+        apart = max(apart, abs(even[k] - even[last]))
+    return even[last], CAUTION * (apart + noise[last])
+
+
+@helper
 def _added(a, b):
     """Lengths add up; these go with their squares."""
     return (np.sqrt(a) + np.sqrt(b)) ** 2
@@ -652,6 +678,8 @@ def _pair(f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, unit, noi
             best_block(t, parts[EVEN, e], parts[EVEN_NOISE, e], levels, size, bend, prior, work, founds[e])
             worst = e if total(founds[e]) > total(founds[worst]) else worst
             out[e], error[e] = founds[e, VALUE], bar(founds[e], unit)
+            if levels > 1 and not total(founds[e]) < np.inf:
+                out[e], error[e] = _roughly(parts[EVEN, e], parts[EVEN_NOISE, e], levels)
             if alone:
                 out[e], error[e] = 0.0, CAUTION * parts[EVEN_NOISE, e, 0] + abs(parts[EVEN, e, 0])
         if alone:
