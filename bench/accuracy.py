@@ -15,8 +15,24 @@ from importlib.metadata import version
 import numpy as np
 from attainable import Attainable
 from battery import KINDS, VECTOR_CASES, Case, nearby_vector
-from judge import SOUND, Method, Outcome, Score, judged, judged_hessian, judged_jacobian, known, points, pooled
+from judge import (
+    SOUND,
+    Arrays,
+    Judged,
+    Method,
+    Outcome,
+    Score,
+    judged,
+    judged_hessian,
+    judged_jacobian,
+    judged_surface,
+    known,
+    points,
+    pooled,
+)
 from mgh import MINIMISED, PROBLEMS, Problem
+from surfaces import SURFACES, Surface, random_surface
+from surfaces import moved as moved_surface
 
 import fastfd
 from bench import methods, trajectories
@@ -252,6 +268,41 @@ def moved(problem: Problem, options: Options) -> list[np.ndarray]:
     return [problem.x0, *(problem.x0 + moves * (1 + np.abs(problem.x0)))]
 
 
+def surfaces(options: Options) -> Iterator[str]:
+    """Hessians of other functions, with 50 digits: listed ones with fresh points near them, and random sums of products
+    in 2 to 6 coordinates whose scales differ by up to 10^6. Errors are relative to the largest entry; evaluations are per
+    distinct entry. Only fastfd knows bounds, or is told the noise where that is known; the rivals differentiate the same
+    functions without them."""
+    rng = np.random.default_rng(options.seed)
+    listed = [case for case in SURFACES if case.mp is not None]
+    listed += [moved_surface(case, rng) for case in listed for _ in range(options.few())]
+    cases = [*listed, *(random_surface(rng) for _ in range(options.compositions // 4))]
+    sharp = [case for case in cases if case.kind != "noisy"]
+    columns = POINTS | shares(1e-6, 1e-9) | ERRORS | EVALUATIONS | BARS | ALARMS
+    field = chosen(methods.hessians(), options.only)
+    whole = {name: pooled(by_surface(case, name, method) for case in sharp) for name, method in field.items()}
+    yield board("distinct entries", whole, columns)
+    if FASTFD in whole:
+        kinds = dict.fromkeys(case.kind for case in cases)
+        rows = {kind: pooled(judged_surface(case) for case in cases if case.kind == kind) for kind in kinds}
+        rows["noisy, noise= given"] = pooled(judged_surface(case, noise=case.noise) for case in cases if case.kind == "noisy")
+        yield board(FASTFD, rows, columns)
+        yield verdicts(surface_targets(whole[FASTFD]))
+        yield from worst(whole[FASTFD], options)
+
+
+def by_surface(case: Surface, name: str, method: Arrays) -> Judged:
+    return judged_surface(case) if name == FASTFD else judged_surface(case, method)
+
+
+def surface_targets(score: Score) -> list[Target]:
+    return [
+        at_least("other Hessians: covered", score.coverage, 0.985),
+        at_least("other Hessians: within 1e-9", score.within(1e-9), 0.95),
+        Target("other Hessians: silent", score.count(lambda o: o.silent), 0),
+    ]
+
+
 def prepared(options: Options) -> Iterator[str]:
     """One object at all points of a minimisation: gradients of the 18 problems above in L-BFGS-B, Jacobians of all 35
     in scipy's least_squares. Errors are relative to the largest entry of their row; evaluations are per column, f(x)
@@ -290,6 +341,7 @@ TABLES: dict[str, Callable[[Options], Iterator[str]]] = {
     "vectors": vectors,
     "orders": orders,
     "hessians": hessians,
+    "surfaces": surfaces,
     "prepared": prepared,
 }
 

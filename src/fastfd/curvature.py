@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from fastfd.columns import FixedJob, SearchJob
 from fastfd.function import Function
 from fastfd.info import Info
-from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, ROUNDED, SCALELESS, workspace
-from fastfd.kernels.pairs import NOTES, RUNGS, axes, fixed_pairs, mixed_pairs
+from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, NOISY, ROUNDED, SCALELESS, workspace
+from fastfd.kernels.pairs import NOISE_SHOWS, NOTES, RUNGS, axes, fixed_pairs, mixed_pairs
 from fastfd.plan import Groups, Plan, one_by_one_and
 from fastfd.run import Job
 from fastfd.stencils import named_stencil
@@ -39,7 +39,7 @@ class Curvature(NamedTuple):
     status: NDArray[np.int64]
 
     def info(self, shape: tuple[int, ...], x_shape: tuple[int, ...]) -> Info:
-        error = np.sqrt((self.error**2).sum(axis=-1)).reshape(shape)
+        error = np.hypot.reduce(self.error, axis=-1).reshape(shape)  # squares would leave the range of the doubles
         return Info(error, self.step.reshape(x_shape), self.nfev, self.status.reshape(x_shape))
 
 
@@ -153,22 +153,26 @@ class SearchPairs(_PairJob):
         out, error, samples = (np.empty((size, self.m)) for _ in range(3))
         notes, ladders, axis = np.empty((size, NOTES)), np.empty((size, RUNGS)), np.empty((size, RUNGS, 2, self.m))
         front = y0, groups.index, groups.speeds, reach, self.plan.rtol, self.axes.roundoff
-        noise, along = np.zeros(self.m), (out, error, notes, ladders, axis, samples)
+        noise, along = np.full(self.m, self.plan.noise), (out, error, notes, ladders, axis, samples)
         self.axes.run(x, args, (*front, noise, False, *along), size, self.plan.parallel)
-        noise = _noise(samples, y0, self.axes.roundoff)
-        if noise.any():
+        seen = _noise(samples, y0, self.axes.roundoff)
+        if (seen > noise).any():
+            noise = np.maximum(seen, noise)
             self.axes.run(x, args, (*front, noise, True, *along), size, self.plan.parallel)
+        noisy = bool((noise > NOISE_SHOWS * self.axes.roundoff * np.abs(y0)).any())
         value, bar = np.empty((size, size, self.m)), np.empty((size, size, self.m))
         self.pairs.run(x, args, (*front, noise, notes, ladders, axis, value, bar), count, parallel, start=start)
         if start:
-            return self._found(value[start, :start], bar[start, :start], notes, start)
+            return self._found(value[start, :start], bar[start, :start], notes, start, noisy)
         value[np.arange(size), np.arange(size)], bar[np.arange(size), np.arange(size)] = out, error
-        return self._found(value, bar, notes, size)
+        return self._found(value, bar, notes, size, noisy)
 
-    def _found(self, value: Array, error: Array, notes: Array, n: int) -> Curvature:
+    def _found(self, value: Array, error: Array, notes: Array, n: int, noisy: bool) -> Curvature:
+        poor = NOISY if noisy else SCALELESS
         rows, bars, step = np.abs(value).reshape(n, -1), error.reshape(n, -1).max(axis=1), notes[:n, 0]
-        lost = np.where(bars > 1e-3 * rows.max(), SCALELESS, np.where(bars > 1e-8 * rows.max(), ROUNDED, CONVERGED))
+        lost = np.where(bars > 1e-3 * rows.max(), poor, np.where(bars > 1e-8 * rows.max(), ROUNDED, CONVERGED))
         axis = notes[:n, 2].astype(int)
+        axis = np.where(axis == SCALELESS, poor, axis)
         axis = np.where(axis == DOMAIN, DOMAIN, np.where(bars > 1e-3 * rows.max(), axis, np.minimum(axis, ROUNDED)))
         status = np.where(np.isfinite(rows).all(axis=1), np.maximum(axis, lost), DOMAIN)
         return Curvature(value, error, step, 1 + int(notes[:, 1].sum()), status)

@@ -25,7 +25,7 @@ class Hessian(Prepared):
     ----------
     f : callable
         ``f(x, *args)`` → one number, njit or plain Python.
-    method, accuracy, step, rtol, bounds, parallel, out_size : optional
+    method, accuracy, step, rtol, bounds, parallel, noise, out_size : optional
         As in :func:`hessian`.
 
     Raises
@@ -55,9 +55,6 @@ class Hessian(Prepared):
     order = 2
 
     def _make_job(self, x: Array, args: tuple) -> Any:
-        if self._plan.noise:
-            msg = "noise has no meaning for second derivatives; leave it out"
-            raise ValueError(msg)
         kinds: dict[str, Any] = {"fixed": FixedPairs, "adaptive": SearchPairs}
         if self._plan.kind not in kinds:
             msg = "method='complex' gives first derivatives only; use another method for second ones"
@@ -100,6 +97,7 @@ def hessian(
     rtol: float | None = None,
     bounds: Any = None,
     parallel: bool | None = None,
+    noise: float | None = None,
     out_size: int | None = None,
     full_output: bool = False,
 ) -> Any:
@@ -114,7 +112,7 @@ def hessian(
     method : {"adaptive", "forward", "backward", "central"}, optional
         ``adaptive`` (default) extrapolates mixed central differences, which share the points on the axes. The
         others apply the first-derivative stencil along one coordinate to that along the other.
-    args, accuracy, step, rtol, bounds, parallel, out_size, full_output : optional
+    args, accuracy, step, rtol, bounds, parallel, noise, out_size, full_output : optional
         As in :func:`fastfd.jacobian`.
 
     Returns
@@ -146,7 +144,7 @@ def hessian(
            [2., 0.]])
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "out_size": out_size}  # fmt: skip
+                "parallel": parallel, "noise": noise, "out_size": out_size}  # fmt: skip
     return first_call(Hessian, f, keywords)(x, *given(args), full_output=full_output)
 
 
@@ -162,6 +160,7 @@ def hvp(
     rtol: float | None = None,
     bounds: Any = None,
     parallel: bool | None = None,
+    noise: float | None = None,
     out_size: int | None = None,
     full_output: bool = False,
 ) -> Any:
@@ -173,7 +172,7 @@ def hvp(
         As in :func:`hessian`.
     x, v : array_like
         The point and the direction, real and of one shape.
-    args, method, accuracy, step, rtol, bounds, parallel, out_size, full_output : optional
+    args, method, accuracy, step, rtol, bounds, parallel, noise, out_size, full_output : optional
         As in :func:`hessian`.
 
     Returns
@@ -200,5 +199,5 @@ def hvp(
     array([6., 2.])
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "out_size": out_size}  # fmt: skip
+                "parallel": parallel, "noise": noise, "out_size": out_size}  # fmt: skip
     return first_call(_HessianVector, f, keywords)(x, v, *given(args), full_output=full_output)

@@ -12,7 +12,7 @@ import numpy as np
 from fastfd.kernels.native import helper
 
 __all__ = [
-    "BOTTOM", "RATE", "RATIO", "ROUNDING", "TOP", "TRUNCATION", "VALUE", "best_block", "excess", "first_rate",
+    "BOTTOM", "RATE", "RATIO", "ROUNDING", "TOP", "TRUNCATION", "VALUE", "bar", "best_block", "excess", "first_rate",
     "forecast", "second_rate", "total",
 ]  # fmt: skip
 
@@ -27,6 +27,10 @@ DISBELIEF = 4.0
 ACCIDENT, LIKELY = 100.0, 0.3
 #: Where E changes this many times less, for the same change of t, than one level below, it is beyond the scale of f.
 FLATTER = 0.25
+#: By how much the error bar exceeds the estimates of truncation and of rounding.
+CAUTION, SLOPPY = 2.0, 3.0
+#: How far above its noise a coefficient is known.
+CLEAR = 4.0
 #: A longer block must be better than a shorter one by this factor.
 WORTHWHILE = 0.9
 #: Up to what c_{k+1}t/c_k a forecast is worth anything.
@@ -38,6 +42,13 @@ AS_GOOD = 1.2
 @helper
 def total(found):
     return 2.0 * found[TRUNCATION] + found[ROUNDING]
+
+
+@helper
+def bar(found, unit):
+    """The error bar: twice the truncation, for the best of many blocks is an optimist, and three times the rounding, for
+    few functions are computed to the last digit."""
+    return CAUTION * (2.0 * found[TRUNCATION]) + SLOPPY * found[ROUNDING] + unit * abs(found[VALUE])
 
 
 @helper
@@ -133,23 +144,34 @@ def first_rate(t, values, noise, found):
 
 
 @helper
-def _rate_of_three(a, b, c, t, values, noise):
+def _three(a, b, c, t, values, noise):
+    """What three levels tell of c₂: how far apart their two lines end, how far noise may take them, and what that is in
+    units of c₁."""
     upper, lower, across = 1.0 / (t[a] / t[b] - 1.0), 1.0 / (t[b] / t[c] - 1.0), 1.0 / (t[a] / t[c] - 1.0)
     high, low = values[b] + (values[b] - values[a]) * upper, values[c] + (values[c] - values[b]) * lower
     unsure = noise[c] * (1.0 + lower) + noise[b] * (1.0 + lower + upper) + noise[a] * upper
     change = abs(low + (low - high) * across - values[c])
-    return (abs(low - high) + unsure) * across / (change * t[b]) if change > 0.0 else np.inf
+    return abs(low - high), unsure, across / (change * t[b]) if change > 0.0 else np.inf
 
 
 @helper
 def second_rate(t, values, noise, levels):
-    """c₂/c₁ in the same way: the least bound that three levels give."""
-    rate = np.inf
-    for a in range(levels - 2):
+    """c₂/c₁, and whether c₂ shows through the noise: from the shortest three levels where it does so clearly, for there
+    the coefficients after it say least; else the least bound that three levels give."""
+    rate, seen, clear = np.inf, False, False
+    for a in range(levels - 3, -1, -1):
         for b in range(a + 1, levels - 1):
             for c in range(b + 1, levels):
-                rate = min(rate, _rate_of_three(a, b, c, t, values, noise))
-    return rate
+                apart, unsure, scale = _three(a, b, c, t, values, noise)
+                seen |= apart > unsure
+                if apart > CLEAR * unsure:
+                    rate = min(rate, (apart + unsure) * scale) if clear else (apart + unsure) * scale
+                    clear = True
+                elif not clear:
+                    rate = min(rate, (apart + unsure) * scale)
+        if clear:
+            break
+    return rate, seen
 
 
 @helper

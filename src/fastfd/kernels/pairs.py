@@ -28,6 +28,7 @@ from fastfd.kernels.ladder import (
     TOP,
     TRUNCATION,
     VALUE,
+    bar,
     best_block,
     excess,
     first_rate,
@@ -56,16 +57,16 @@ from fastfd.kernels.tableau import BAR, BEST, COMPANION, CONTROL, NOISE, PRIMARY
 from fastfd.kernels.tableau import VALUE as CHOSEN
 from fastfd.steps import START, exact_step
 
-__all__ = ["NOTES", "RUNGS", "axes", "fixed_pairs", "mixed_pairs"]
+__all__ = ["NOISE_SHOWS", "NOTES", "RUNGS", "axes", "fixed_pairs", "mixed_pairs"]
 
 #: Rungs of a ladder, and the one of its first step.
 RUNGS, ORIGIN = 52, 20
 #: What is noted of an axis. As by ``column``: the shortest step that counts, the evaluations, the verdict, the first step of
 #: the ladder, the side (0: both). Then the first rung that pairs use; the size of the second derivative; over that rung, how
-#: it bends (c₁/c₀) and how the next coefficients fall (c₂/c₁); whether ``column`` had to help.
-STEP, COUNT, STATUS, FIRST_STEP, SIDE, WINDOW, SIZE, BEND, PRIOR, HELPED, NOTES = range(11)
-#: The same of one output while an axis is searched, with c₁ itself.
-FACT_SIZE, FACT_BEND, FACT_PRIOR, FACT_SLOPE = range(4)
+#: it bends (c₁/c₀) and how the next coefficients fall (c₂/c₁); whether ``column`` had to help; how small rounding is to be.
+STEP, COUNT, STATUS, FIRST_STEP, SIDE, WINDOW, SIZE, BEND, PRIOR, HELPED, FINEST, NOTES = range(12)
+#: The same of one output while an axis is searched, with c₁ itself, and whether c₂ shows through the noise.
+FACT_SIZE, FACT_BEND, FACT_PRIOR, FACT_SLOPE, FACT_SEEN, FACTS = range(6)
 EVEN, EVEN_NOISE, ODD, ODD_NOISE = range(4)
 #: Rungs that all pairs share; those that an axis looks at, the levels that a pair looks at beyond the shared ones, and
 #: one-sided levels, at the most.
@@ -80,13 +81,20 @@ PAYS, MISS, POOR = 0.2, 0.35, 1e-6
 ENOUGH = 1e-10
 #: Rungs upwards in one move, on an axis and by a pair.
 LONGEST_JUMP, PAIR_JUMP = 3, 2
-#: Two moves add up, so that c₃ of a pair is this many times c₁(c₂/c₁)² of its axes. Rounding needs not be less than that.
-MIX, FINE = 40.0, 1e-14
+#: How often the rungs that pairs share may be moved for what was seen there.
+MOST_AIMS = 8
+#: Rungs upwards to where c₂ may show; twice as many where it does not.
+PROBE = 3
+#: Two moves add up, so that c₃ of a pair is this many times c₁(c₂/c₁)² of its axes. Rounding
+#: needs not be less than FINE, and where there are many axes than MANY/n²: so many entries share what an axis costs.
+MIX, FINE, MANY = 40.0, 1e-14, 1e-12
 #: How near E on the longest shared rung must be to what the levels below predict, against the second derivative.
 NEAR = 0.1
 #: By how much c₁/c₀ of the even and of the odd part are believed to differ. By accident c₂/c₁ may seem less than the
 #: usual share of c₁/c₀; where it is far less, f is a polynomial there; where it seems far more, it is noise.
 SPREAD, USUAL, POLYNOMIAL, UNUSUAL = 3.0, 0.5, 0.01, 1e3
+#: Where E·t falls less than to this share over 39 times shorter t, it is noise.
+FLUTTER = 0.4
 #: Noise this many times the rounding of f is called by its name.
 NOISE_SHOWS = 1e3
 #: By how much the error bar exceeds the estimate.
@@ -227,7 +235,8 @@ def _survey(e, levels, desk):
     top = aside[TOP] = found[TOP]
     aside[BOTTOM] = found[BOTTOM]
     bends = first_rate(t, even, even_noise, found), first_rate(t, odd, odd_noise, aside)
-    bend, prior = min(max(bends), SPREAD * min(bends)), second_rate(t, even, even_noise, levels)
+    bend = min(max(bends), SPREAD * min(bends))
+    prior, facts[FACT_SEEN] = second_rate(t, even, even_noise, levels)
     facts[FACT_SIZE], facts[FACT_BEND] = abs(found[VALUE]), bend
     if bend < np.inf and total(aside) < np.inf:
         facts[FACT_SIZE] = max(abs(found[VALUE]), 2 * abs(aside[VALUE]) * np.sqrt(bend))
@@ -252,13 +261,18 @@ def _height(axis, y0, e, rung, noise, unit):
 
 
 @helper
-def _first_shared(facts, height, unit, first):
-    """The rung where pairs begin: on the last that they share the truncation of three levels is as large as the rounding."""
+def _first_shared(facts, height, unit, fine, first, top, probe):
+    """The rung where pairs begin: on the last that they share the truncation of three levels is as large as the rounding.
+
+    While noise hides c₂ at the longest step so far, it only bounds that truncation, and a far longer step will tell.
+    """
     h, size = first / RATIO ** (SHARED - 1), facts[FACT_SIZE]
     if size > 0.0:
         rounding, third = 4 * unit * height / size, MIX * facts[FACT_BEND] * facts[FACT_PRIOR] ** 2 * RATIO**6
-        h = np.sqrt(rounding / FINE)
-        h = min(h, (rounding / third) ** 0.125) if third > 0.0 else h
+        longest = np.sqrt(rounding / fine)
+        h = min(longest, (rounding / third) ** 0.125) if third > 0.0 else longest
+        if facts[FACT_SEEN] == 0.0:
+            h = min(longest, max(h, top * RATIO ** (probe - SHARED + 1)))
     below = np.log(first / h) / np.log(RATIO) if h > 0.0 else 0.0
     return min(max(ORIGIN + int(np.ceil(below - 1e-9)) - (SHARED - 1), 0), RUNGS - SHARED)
 
@@ -275,12 +289,13 @@ def _fits(ladder, axis, y0, e, rung, found, facts):
 
 
 @carrier
-def _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, placed, ladder, axis, note, desk):
-    """f on the rungs that the pairs share."""
-    found, facts = desk[4][e], desk[6][e]
+def _aim(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, placed, probe, ladder, axis, note, desk):
+    """f on the first of the rungs that the pairs share: where it should be as far as is known, and f has no other scale."""
+    found, facts, before = desk[4][e], desk[6][e], int(note[WINDOW])
     height = _height(axis, y0, e, desk[0][int(found[BOTTOM])], noise, unit)
-    rung, status, before = _first_shared(facts, height, unit, note[FIRST_STEP]), NONFINITE, int(note[WINDOW])
-    if placed and abs(rung - before) <= 1 and ladder[before] > 0.0 and _fits(ladder, axis, y0, e, before, found, facts):
+    top, status = ladder[desk[0][0]], NONFINITE
+    rung = _first_shared(facts, height, unit, note[FINEST], note[FIRST_STEP], top, probe)
+    if placed and -1 <= rung - before <= 0 and ladder[before] > 0.0 and _fits(ladder, axis, y0, e, before, found, facts):
         return OK
     while rung < RUNGS - SHARED:
         status = _stand(f, x, point, scratch, coords, speeds, rung, reach, unit, ladder, axis, note)
@@ -288,9 +303,24 @@ def _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, plac
             break
         rung += 1
     note[WINDOW] = rung
-    for below in range(1, SHARED):
-        if status == OK:
-            status = _stand(f, x, point, scratch, coords, speeds, rung + below, reach, unit, ladder, axis, note)
+    return status
+
+
+@carrier
+def _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, placed, ladder, axis, note, desk):
+    """f on the rungs that the pairs share. What is seen there of the scale of f may say that they should be longer still."""
+    x_size, probe = argument_size(x, coords, speeds), PROBE
+    for _ in range(MOST_AIMS):
+        e, before = _survey_all(ladder, axis, y0, noise, unit, x_size, desk)[1], note[WINDOW]
+        status = _aim(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, placed, probe, ladder, axis, note, desk)
+        longer = not placed or note[WINDOW] < before
+        placed, probe = True, 2 * probe
+        for below in range(1, SHARED):
+            if status == OK and (desk[6][e, FACT_SEEN] != 0.0 or not longer):
+                rung = int(note[WINDOW]) + below
+                status = _stand(f, x, point, scratch, coords, speeds, rung, reach, unit, ladder, axis, note)
+        if status != OK or not longer:
+            break
     return status
 
 
@@ -329,16 +359,17 @@ def _search(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, unit, 
         levels, e = _survey_all(ladder, axis, y0, noise, unit, x_size, desk)
         found, size = desk[4][e], desk[6][e, FACT_SIZE]
         error, value = total(found), abs(found[VALUE])
+        enough = max(rtol * value, ENOUGH * size if placed else 0.0)
         if error == np.inf:
             falls += 1
             rung = _fall(x_size, note[FIRST_STEP], falls, desk[0][levels - 1])
         elif not placed and error <= ROUGHLY * size:
             placed = True
-            status = _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, False, ladder, axis, note, desk)
+            status = _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, False, ladder, axis, note, desk)
             if status != OK:
                 return status
             continue
-        elif error <= rtol * value or (value <= found[ROUNDING] and levels > 3) or MISS * last < error <= POOR * size:
+        elif error <= enough or (value <= found[ROUNDING] and levels > 3) or MISS * last < error <= POOR * size:
             break
         else:
             last, rung = error, _next_rung(e, levels, rtol, desk)
@@ -349,8 +380,7 @@ def _search(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, unit, 
             return status
         if status == NONFINITE:
             break
-    e = _survey_all(ladder, axis, y0, noise, unit, x_size, desk)[1]
-    return _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, e, placed, ladder, axis, note, desk)
+    return _place(f, x, point, scratch, coords, speeds, reach, unit, y0, noise, placed, ladder, axis, note, desk)
 
 
 @helper
@@ -371,7 +401,7 @@ def _report(ladder, axis, y0, noise, unit, rtol, x_size, desk, out, error, note,
     note[STATUS], note[STEP] = CONVERGED, ladder[rungs[int(founds[lead, BOTTOM])]]
     for e in range(y0.size):
         found, last = founds[e], levels - 1
-        out[e], error[e] = found[VALUE], CAUTION * total(found) + unit * abs(found[VALUE])
+        out[e], error[e] = found[VALUE], bar(found, unit)
         sample[e] = excess(t, parts[EVEN, e], parts[EVEN_NOISE, e], levels, work) * parts[EVEN_NOISE, e, last] * t[last] / 4
         note[STATUS] = max(note[STATUS], _verdict(found, facts[lead, FACT_SIZE], rtol, noise[e], unit * abs(y0[e])))
     longest, bend, prior = ladder[int(note[WINDOW])] ** 2, facts[lead, FACT_BEND], facts[lead, FACT_PRIOR]
@@ -384,6 +414,19 @@ def _report(ladder, axis, y0, noise, unit, rtol, x_size, desk, out, error, note,
 def _forget(ladder, note):
     fill(ladder, np.nan)
     note[WINDOW], note[SIZE], note[BEND], note[PRIOR] = ORIGIN, 0.0, 0.0, 0.0
+
+
+@helper
+def _flutter(levels, desk, sample):
+    """A guess at the noise where the ladder ended in it: E falls like 1/t there, while for a smooth f it is constant, and at
+    a kink it falls like the root of that."""
+    t, even = desk[1], desk[2][EVEN]
+    fill(sample, np.nan)
+    for e in range(sample.size):
+        if levels >= 4:
+            low = abs(even[e, levels - 1]) * t[levels - 1] + abs(even[e, levels - 2]) * t[levels - 2]
+            high = abs(even[e, levels - 3]) * t[levels - 3] + abs(even[e, levels - 4]) * t[levels - 4]
+            sample[e] = max(low, high) / 8 if low > FLUTTER * high else np.nan
 
 
 @carrier
@@ -407,29 +450,29 @@ def _with_help(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, uni
     """Where the ladder does not reach, the general search finds where f is smooth, or the side where it lives; from there
     once more."""
     calls, x_size = note[COUNT], argument_size(x, coords, speeds)
+    _flutter(_read(ladder, axis, y0, noise, unit, x_size, desk), desk, sample)
     status = column(
         f, x, point, scratch, y0, coords, speeds, reach, rtol, 2, x_size, tab, steps, count, members, scratch[:0], out,
         error, note,
     )  # fmt: skip
     note[COUNT] += calls
     note[HELPED] = 1.0
-    fill(sample, np.nan)
     _forget(ladder, note)
     if status != OK or not note[FIRST_STEP] > 0.0:
         return status
     if note[SIDE] != 0.0:
         return _one_side(f, x, point, scratch, coords, speeds, unit, ladder, axis, note)
-    verdict, step, value, bar = note[STATUS], note[STEP], out.copy(), error.copy()
+    verdict, step, value, limit = note[STATUS], note[STEP], out.copy(), error.copy()
     status = _search(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, unit, ladder, axis, note, desk)
     if status == NONFINITE:
         _forget(ladder, note)
         return OK
     if status == OK:
         _report(ladder, axis, y0, noise, unit, rtol, x_size, desk, out, error, note, sample)
-        if not error.max() <= bar.max() or note[STATUS] == SCALELESS:
+        if not error.max() <= limit.max() or note[STATUS] == SCALELESS:
             note[STATUS], note[STEP] = verdict, step
             assign(out, value)
-            assign(error, bar)
+            assign(error, limit)
     return status
 
 
@@ -450,15 +493,17 @@ def axes(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, again, out, err
     count[ENTRY] = 0
     desk = (
         np.empty(RUNGS, np.int64), np.empty(RUNGS), np.empty((4, y0.size, RUNGS)), np.empty((2, RUNGS)),
-        np.empty((y0.size, 6)), np.empty(6), np.empty((y0.size, 4)),
+        np.empty((y0.size, 6)), np.empty(6), np.empty((y0.size, FACTS)),
     )  # fmt: skip
     for g in range(lo, hi):
         c, v = _coords(groups, speeds, g)
-        if again and notes[g, HELPED] != 0.0:
+        if again and notes[g, SIDE] != 0.0:
             continue
-        if not again:
+        if not again or notes[g, HELPED] != 0.0:
             _forget(ladders[g], notes[g])
-            notes[g, FIRST_STEP], notes[g, SIDE], notes[g, COUNT], notes[g, HELPED] = reach[g, 0], 0.0, 0.0, 0.0
+            notes[g, COUNT] = notes[g, COUNT] if again else 0.0
+            notes[g, FIRST_STEP], notes[g, SIDE], notes[g, HELPED] = reach[g, 0], 0.0, 0.0
+            notes[g, FINEST] = min(FINE, MANY / notes.shape[0] ** 2)
         status = _search(
             f, x, point, scratch, c, v, y0, noise, reach[g], rtol, roundoff, ladders[g], axis[g], notes[g], desk
         )
@@ -528,15 +573,16 @@ def _mixed(rows, y, e, way):
 
 
 @helper
-def _heights(rows, y, e):
-    size = 2 * abs(y)
+def _heights(rows, y, e, far_i, far_j):
+    """The numbers whose rounding shows, and what the rounding of the arguments does to them; those are `far` from 0, in steps."""
+    size = 2 * abs(y) + far_i * abs(rows[0, e] - rows[1, e]) + far_j * abs(rows[2, e] - rows[3, e])
     for row in range(6):
         size += abs(rows[row, e])
     return size
 
 
 @helper
-def _enter(level, area, rows, y0, noise, unit, levels, order, t, parts):
+def _enter(level, area, far_i, far_j, rows, y0, noise, unit, levels, order, t, parts):
     """The even part of the mixed difference, at its place among the levels."""
     k = levels
     while k > 0 and order[k - 1] > level:
@@ -547,22 +593,22 @@ def _enter(level, area, rows, y0, noise, unit, levels, order, t, parts):
     order[k], t[k] = level, RATIO ** (-2.0 * level)
     for e in range(y0.size):
         parts[EVEN, e, k] = (_mixed(rows, y0[e], e, 0) + _mixed(rows, y0[e], e, 1)) / (2 * area)
-        parts[EVEN_NOISE, e, k] = (unit * _heights(rows, y0[e], e) + 8 * noise[e]) / (2 * area)
+        parts[EVEN_NOISE, e, k] = (unit * _heights(rows, y0[e], e, far_i, far_j) + 8 * noise[e]) / (2 * area)
 
 
 @helper
-def _apart(rows, y0, noise, unit):
+def _apart(rows, far_i, far_j, y0, noise, unit):
     """Whether the two directions have nothing to do with each other: on both sides f is a sum, up to its noise."""
     for e in range(y0.size):
-        least = 4 * unit * _heights(rows, y0[e], e) + 16 * noise[e]
+        least = 4 * unit * _heights(rows, y0[e], e, far_i, far_j) + 16 * noise[e]
         if not max(abs(_mixed(rows, y0[e], e, 0)), abs(_mixed(rows, y0[e], e, 1))) <= least:
             return False
     return True
 
 
 @helper
-def _next_level(t, order, parts, levels, lowest, extra, last, size, prior, rtol, founds, e):
-    """The level that a pair needs next, or STOP."""
+def _next_level(t, order, parts, levels, lowest, extra, last, size, prior, calm, rtol, founds, e):
+    """The level that a pair needs next, or STOP. `calm` is noise · t were f at the corners no larger than at x."""
     found, noise = founds[e], parts[EVEN_NOISE, e]
     error, truncated = total(found), 2 * found[TRUNCATION] > found[ROUNDING]
     size = max(size, abs(found[VALUE])) if error < np.inf else size
@@ -577,11 +623,22 @@ def _next_level(t, order, parts, levels, lowest, extra, last, size, prior, rtol,
     if truncated and noise[levels - 1] < error and int(found[BOTTOM]) < levels - 1:
         return lowest + 1
     if levels > 1 and noise[levels - 1] < 0.5 * noise[levels - 2]:  # f at the corners is far larger than at x
-        return lowest + 1
+        size_here, before = noise[levels - 1] * t[levels - 1], noise[levels - 2] * t[levels - 2]
+        apart = order[levels - 1] - order[levels - 2]
+        return lowest + max(1, int(apart * np.log(size_here / calm) / np.log(before / size_here)) if calm > 0.0 else 1)
     promise, jump = forecast(t, levels, found, size, max(found[RATE], prior), PAIR_JUMP)
     if promise > PAYS * error:
         return STOP
     return lowest + 1 if jump == 0 else order[int(found[TOP])] - jump
+
+
+@helper
+def _roughly(even, noise, levels):
+    """Where no block makes sense, by what the axes say of the scale: the shortest level, as uncertain as all of them differ."""
+    last, apart = levels - 1, 0.0
+    for k in range(last):
+        apart = max(apart, abs(even[k] - even[last]))
+    return even[last], CAUTION * (apart + noise[last])
 
 
 @helper
@@ -596,7 +653,8 @@ def _pair(f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, unit, noi
     """The mixed derivative of two directions that have both sides."""
     t, parts, work, founds = desk[1], desk[2], desk[3], desk[4]
     bend, prior = _added(notes[i, BEND], notes[j, BEND]), _added(notes[i, PRIOR], notes[j, PRIOR])
-    size, levels, extra, level, last, lowest = np.sqrt(notes[i, SIZE] * notes[j, SIZE]), 0, 0, 0, np.inf, -1
+    size, levels, extra, level, last, lowest = np.sqrt(notes[i, SIZE]) * np.sqrt(notes[j, SIZE]), 0, 0, 0, np.inf, -1
+    far, aside = argument_size(x, *_coords(groups, speeds, i)), argument_size(x, *_coords(groups, speeds, j))
     fill(out, np.nan)
     fill(error, np.inf)
     while level != STOP and lowest < MOST_LEVELS:
@@ -610,22 +668,27 @@ def _pair(f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, unit, noi
             lowest = level
             level += 1
             continue
-        _enter(level, area, rows, y0, noise, unit, levels, order, t, parts)
+        h = notes[i, FIRST_STEP] * RATIO ** (ORIGIN - notes[i, WINDOW] - level)
+        far_i, far_j = far / h, aside * h / area
+        _enter(level, area, far_i, far_j, rows, y0, noise, unit, levels, order, t, parts)
         lowest, levels = max(lowest, level), levels + 1
-        alone = levels == 1 and _apart(rows, y0, noise, unit)
+        alone = levels == 1 and _apart(rows, far_i, far_j, y0, noise, unit)
         worst = 0
         for e in range(y0.size):
             best_block(t, parts[EVEN, e], parts[EVEN_NOISE, e], levels, size, bend, prior, work, founds[e])
             worst = e if total(founds[e]) > total(founds[worst]) else worst
-            out[e], error[e] = founds[e, VALUE], CAUTION * total(founds[e]) + unit * abs(founds[e, VALUE])
+            out[e], error[e] = founds[e, VALUE], bar(founds[e], unit)
+            if levels > 1 and not total(founds[e]) < np.inf:
+                out[e], error[e] = _roughly(parts[EVEN, e], parts[EVEN_NOISE, e], levels)
             if alone:
-                out[e], error[e] = parts[EVEN, e, 0], CAUTION * parts[EVEN_NOISE, e, 0] + abs(parts[EVEN, e, 0])
+                out[e], error[e] = 0.0, CAUTION * parts[EVEN_NOISE, e, 0] + abs(parts[EVEN, e, 0])
         if alone:
             return OK
         if levels == 1:
             level += 1
             continue
-        level = _next_level(t, order, parts, levels, lowest, extra, last, size, prior, rtol, founds, worst)
+        calm = 4 * (unit * abs(y0[worst]) + noise[worst]) * RATIO ** (-2.0 * level) / area
+        level = _next_level(t, order, parts, levels, lowest, extra, last, size, prior, calm, rtol, founds, worst)
         last = total(founds[worst])
         for k in range(levels):
             level = STOP if order[k] == level else level
@@ -706,7 +769,7 @@ def mixed_pairs(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, notes, l
     rows, order = np.empty((6, y0.size)), np.empty(RUNGS, np.int64)
     desk = (
         order, np.empty(RUNGS), np.empty((4, y0.size, RUNGS)), np.empty((2, RUNGS)), np.empty((y0.size, 6)), np.empty(6),
-        np.empty((y0.size, 4)),
+        np.empty((y0.size, FACTS)),
     )  # fmt: skip
     for i in range(lo, hi):
         for j in range(i):
