@@ -29,7 +29,7 @@ from fastfd.plan import Groups, Plan, along, one_by_one
 from fastfd.run import LINE, Job, aligned, bad_coordinate
 from fastfd.steps import checked_bounds, place_reach, place_steps
 
-__all__ = ["MOST_SIDES", "Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "nothing", "one_sided"]
+__all__ = ["MOST_SIDES", "Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "nothing", "one_sided", "verdicts"]
 
 Array = NDArray[np.float64]
 NOTHING = np.empty(0)
@@ -221,8 +221,12 @@ def _verdicts(rows: Array, error: Array, rounding: Array) -> NDArray[np.int64]:
     """What to think of columns of fixed stencils, by their error bars."""
     lost = ((error > 0.1 * np.abs(rows)) & (error > 10 * rounding)).any(axis=1)
     fair = error.max(axis=1) > 1e-6 * np.abs(rows).max(axis=1)
-    verdict = np.where(lost, SCALELESS, np.where(fair, ROUNDED, CONVERGED))
-    return np.where(np.isfinite(rows).all(axis=1), verdict, DOMAIN)
+    return verdicts(lost, fair, np.isfinite(rows).all(axis=1))
+
+
+def verdicts(lost: NDArray[Any], fair: NDArray[Any], finite: NDArray[Any]) -> NDArray[np.int64]:
+    """Columns that show no derivative, those that are known fairly, and those that stayed in the domain, in numbers."""
+    return np.where(finite, np.where(lost, SCALELESS, np.where(fair, ROUNDED, CONVERGED)), DOMAIN)
 
 
 class SearchJob(_StepJob):

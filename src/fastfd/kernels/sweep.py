@@ -26,7 +26,7 @@ from fastfd.kernels.native import (
 )  # fmt: skip
 from fastfd.steps import place
 
-__all__ = ["at", "evaluate_at", "failed", "restore", "shift", "sweep", "sweep_points", "unchanged"]
+__all__ = ["at", "evaluate_at", "failed", "restore", "shift", "sweep", "sweep_points", "unchanged", "weigh"]
 
 
 @inner
@@ -100,7 +100,7 @@ def at(f, x, y, work):
 
 
 @inner
-def _weigh(f, point, x, y0, coords, speeds, h, row, scale, out, scratch):
+def weigh(f, point, x, y0, coords, speeds, h, row, scale, out, scratch):
     """Σ wᵢ f(x + oᵢhv) · scale into `out`; f(x) is taken from `y0` where that is at hand."""
     size, half = int(row[0]), 2 + row.size // 2
     offsets, weights = stretch(row, 4, half), stretch(row, half, row.size)
@@ -170,7 +170,7 @@ def sweep(f, x, given, relative, roundoff, lower, upper, table, order, groups, s
         start, stop = groups[g], groups[g + np.uintp(1)]
         coords, v = stretch(groups, start, stop), stretch(speeds, start - first, stop - first)
         h, row = steps[g, 0], table[np.uintp(steps[g, 1])]
-        status = _weigh(f, point, x, y0, coords, v, h, row, _scale(row, h, order), out[g], scratch)
+        status = weigh(f, point, x, y0, coords, v, h, row, _scale(row, h, order), out[g], scratch)
         if status == NONFINITE:
             code = failed(status, k) if code == OK else code
         elif status != OK:
@@ -188,7 +188,7 @@ def sweep_points(f, x, steps, table, order, out, work, lo, hi):
     for i in range(lo, hi):
         h, row = steps[i, 0], table[int(steps[i, 1])]
         scale = _scale(row, h, order)
-        status = _weigh(f, point, x[i : i + 1], nothing, coords, speeds, h, row, scale, out[i], scratch)
+        status = weigh(f, point, x[i : i + 1], nothing, coords, speeds, h, row, scale, out[i], scratch)
         if status == NONFINITE:
             code = failed(status, i) if code == OK else code
         elif status != OK:
