@@ -68,6 +68,10 @@ class Reads:
             data[self.copied[1]] = data[self.copied[0]]
         return data
 
+    def watched(self, count: int) -> NDArray[np.int64]:
+        """Room for what moves although it cannot, in each colour; none where mirror images move too and are not read."""
+        return np.full(count if self.copied is None else 0, -1)
+
     @property
     def thickest(self) -> int:
         return int(np.diff(self.starts).max(initial=1))
@@ -107,7 +111,6 @@ class _ColoredJob(Job):
 
     def sweep(self, x: NDArray[Any], args: tuple, count: int, *rest: Any) -> None:
         """The kernel over all colours; an error where f is not finite at x itself, or a pattern misses an entry."""
-        self.missed[:] = -1
         if count and self.run(x, args, rest, count, self.plan.parallel) % 8 == NONFINITE:
             self.at(x.real, args)
         if (self.missed >= 0).any():
@@ -164,7 +167,7 @@ class ColoredFixed(_ColoredJob):
         own_steps(steps, coords, speeds)
         if share != 1.0:
             speeds *= share
-        self.missed = np.empty(count, np.int64)
+        self.missed = self.reads.watched(count)
         reads, centre = self.reads, y0 if self.centred else NOTHING
         self.sweep(
             x, args, count, self.table, first, coords, speeds, which, centre, reads.starts, reads.rows, reads.place, data, self.missed
@@ -207,7 +210,7 @@ class ColoredSearch(_ColoredJob):
         self._check(x, place_reach(x.reshape(-1), self.given, 1, plan.rtol, *self.bounds(x), reach))
         data, error, notes = np.empty(reads.pattern.size), np.empty(reads.pattern.size), np.zeros((n, 5))
         count = reads.first.size - 1
-        self.missed, calls = np.empty(count, np.int64), np.zeros(count, np.int64)
+        self.missed, calls = reads.watched(count), np.zeros(count, np.int64)
         self.sweep(
             x, args, count, reach, plan.rtol, self.roundoff, plan.noise, reads.first, reads.coords, self.at(x, args), reads.starts,
             reads.rows, reads.place, data, error, notes, self.missed, calls,
@@ -231,7 +234,7 @@ class ColoredComplex(_ColoredJob):
     def entries(self, x: Array, args: tuple, full: bool) -> Entries:
         reads, data = self.reads, np.empty(self.reads.pattern.size)
         count = reads.first.size - 1
-        self.missed = np.empty(count, np.int64)
+        self.missed = self.reads.watched(count)
         self.sweep(
             x.astype(complex), args, count, reads.first, reads.coords, reads.starts, reads.rows, reads.place, data, self.missed
         )

@@ -194,6 +194,10 @@ class FixedJob(_StepJob):
         finer = self.sweep_rows(x, args, centre, groups, steps * [0.5, 1.0])
         return self.judged(rows, finer, y0, steps)
 
+    def product(self, x: Array, args: tuple, groups: Groups, steps: Array) -> Array:
+        """The rows alone."""
+        return self.sweep_rows(x, args, self.at(x, args) if self.centred else NOTHING, groups, steps)
+
     def sweep_rows(
         self, x: Array, args: tuple, centre: Array, groups: Groups, steps: Array, begin: bool = False
     ) -> Array:

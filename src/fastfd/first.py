@@ -13,6 +13,7 @@ from fastfd.colored import Missed
 from fastfd.columns import MOST_SIDES, Columns, FixedJob, ImaginaryJob, SearchJob, nothing, one_sided
 from fastfd.info import Info
 from fastfd.kernels.extrapolate import NONSMOOTH
+from fastfd.matrixfree import operator_of
 from fastfd.plan import along, checked_order
 from fastfd.points import JOBS
 from fastfd.prepared import Prepared, assemble, first_call, given
@@ -66,6 +67,32 @@ class Jacobian(Prepared):
     def __init__(self, f: Callable, *, sparsity: Any = None, **keywords: Any):
         super().__init__(f, **keywords)
         self._sparsity = None if sparsity is None else Sparsity(sparsity)
+
+    def linear_operator(self, x: Any, *args: Any) -> Any:
+        """The Jacobian at x as a ``scipy.sparse.linalg.LinearOperator``, without its entries.
+
+        A product takes the evaluations of one column. The adjoint takes the entries, so it exists only with `sparsity`; then
+        they are computed once, and both products are theirs.
+
+        Parameters
+        ----------
+        x : array_like
+            The point, as in a call.
+        *args
+            Extra arguments of f.
+
+        Returns
+        -------
+        LinearOperator
+            Of shape (m, n), for f and x of any shape.
+        """
+        point = as_point(x)
+        if self._sparsity is not None:
+            matrix = self(point, *args)
+            return operator_of(matrix.shape, lambda v: matrix @ v, lambda u: matrix.T @ u)
+        along_v = self._as(Directional)
+        m = along_v._job(point, self._function.arguments(args)).m
+        return operator_of((m, point.size), lambda v: along_v(point, v.reshape(point.shape), *args).reshape(-1), None)
 
     def _make_job(self, x: Array, args: tuple) -> Job:
         if self._sparsity is not None:
@@ -266,7 +293,7 @@ def _point_info(found: Columns, job: Job, x: Array) -> Info:
     return Info(error.reshape(x.shape), found.step.reshape(x.shape), found.nfev, found.status.reshape(x.shape))
 
 
-class _Directional(Jacobian):
+class Directional(Jacobian):
     """J·v: all coordinates move together along v."""
 
     def __init__(self, f: Callable, **keywords: Any):
@@ -282,6 +309,8 @@ class _Directional(Jacobian):
             found = nothing(1, job.m)
         elif self._plan.kind == "complex":
             found = _combined(job.columns(x, args), v)
+        elif self._plan.kind == "fixed" and not full:
+            return _row(job.product(x, args, along(v), job.along(x, v)), job), None
         else:
             found = job.columns(x, args, along(v), job.along(x, v))
         return _row(found.rows, job), self._info(found, job) if full else None
@@ -571,4 +600,4 @@ def jvp(
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
                 "noise": noise, "out_size": out_size}  # fmt: skip
-    return first_call(_Directional, f, keywords)(x, v, *given(args), full_output=full_output)
+    return first_call(Directional, f, keywords)(x, v, *given(args), full_output=full_output)

@@ -15,6 +15,7 @@ from fastfd.kernels.extrapolate import (
     LEVELS,
     MINOR,
     RATIO,
+    ROUNDED,
     SCALELESS,
     SLOT,
     column,
@@ -95,7 +96,8 @@ def sweep_colors(f, x, table, first, coords, speeds, which, y0, starts, rows, pl
     """The entries of colours lo..hi by fixed stencils.
 
     `first` and `coords` are the colours' columns, `speeds` the columns' own steps, `which` the colours' rows of the table.
-    `missed` tells for each colour a result that moved although the pattern says it cannot, or -1.
+    `missed` tells for each colour a result that moved although the pattern says it cannot, or -1; or it is empty, where
+    not all that can move is read.
     """
     x, out, table, speeds, y0 = borrow(x), borrow(out), borrow(table), borrow(speeds), borrow(y0)
     coords, starts, rows, place = borrow(coords), borrow(starts), borrow(rows), borrow(place)
@@ -111,7 +113,8 @@ def sweep_colors(f, x, table, first, coords, speeds, which, y0, starts, rows, pl
         elif status != OK:
             return failed(status, g)
         moved = _hand_out(values, mine, v, row[1], starts, rows, place, out)
-        missed[g] = _stranger(values, mine, starts, rows) if _count_moved(values) > moved else -1
+        if missed.size > 0:
+            missed[g] = _stranger(values, mine, starts, rows) if _count_moved(values) > moved else -1
     return code if unchanged(point, x) else failed(MUTATED, lo)
 
 
@@ -138,7 +141,8 @@ def imaginary_colors(f, x, first, coords, starts, rows, place, out, missed, poin
             for k in range(starts[j], starts[j + 1]):
                 moved += parts[rows[k]] != 0.0
                 out[place[k]] = parts[rows[k]] / _tiny(x[j].real)
-        missed[g] = _stranger(parts, mine, starts, rows) if _count_moved(parts) > moved else -1
+        if missed.size > 0:
+            missed[g] = _stranger(parts, mine, starts, rows) if _count_moved(parts) > moved else -1
     return code
 
 
@@ -158,8 +162,9 @@ VALUE, TOTAL, NOISE, BAR, ROWS = 12 * BLOCK, 13 * BLOCK, 14 * BLOCK, 15 * BLOCK,
 #: What is noted of a column: the shortest step that counts, evaluations (which the columns of a colour share: 0), the
 #: verdict, the longest step, the side.
 STEP, COUNT, STATUS, LONGEST, SIDE = range(5)
-#: Three steps do where their estimate is this many times what is wanted: the errors are ten times smaller.
-MODEST = 10.0
+#: Three steps do where their estimate is this many times what is wanted (the errors are ten times smaller), or this many
+#: times where no others promise more.
+MODEST, PATIENT = 10.0, 100.0
 #: A column that three steps did not do for gets as many others, where they promise to, this many times; longer ones by this
 #: factor at the most.
 CHANCES, LONGEST_STRIDE = 2, 30.0
@@ -234,11 +239,11 @@ def _three_levels(block, unit, known):
         truncation = max(truncation, band if rate > scale else 0.0)  # there the longest step proves nothing
         truncation = truncation if smooth else abs(low - high)
         raw, inside = abs(even_low - even_high) * short, argument * abs(value) * half_2
-        noise = rounding + max(raw, min(inside, SHOWN * raw))
-        total, bar = 2 * truncation + noise, 2 * truncation + rounding + max(raw, inside)
+        noise = rounding + min(inside, SHOWN * raw)  # without `raw`, which may be truncation in the even part
+        total, bar = 2 * truncation + rounding + max(raw, min(inside, SHOWN * raw)), 2 * truncation + rounding + max(raw, inside)
         two = 2 * abs(high - d1) + noise_high + max(abs(e1 - e0) * (short * RATIO), argument * abs(high) * half_1)
         value, even = (high, even_high) if two < total else (value, even)  # the longer steps alone, where there is but noise
-        bar, noise, total = (two, two, two) if two < total else (bar, noise, total)
+        bar, total = (two, two) if two < total else (bar, total)
         block[VALUE + a], block[NOISE + a], block[TOTAL + a] = value, noise, total if still != 0.0 else 0.0
         bar = CAUTION * (bar + unit * abs(value) + 0.5 * argument * abs(even))
         block[BAR + a] = bar if still != 0.0 else 4 * unit * abs(y) * half_0
@@ -298,8 +303,8 @@ def _stride(found, start, stop, enough):
         if size == 0.0:
             return 0.0
         least = max(least, 2 * noise / (enough * size))
-        if noise < LIMITING * total:  # truncation falls like h⁶
-            most = min(most, (0.25 * enough * size / total) ** (1.0 / 6.0))
+        if noise < LIMITING * total:  # truncation falls like h⁶, in the even part like h⁵
+            most = min(most, (0.25 * enough * size / total) ** 0.2)
     if least == 0.0:
         return -1.0
     if least > most:
@@ -325,11 +330,12 @@ def _sort_out(x, y0, mine, reach, rtol, unit, known, starts, rows, place, planes
             j = np.uintp(mine[c])
             first, end = starts[j], start + starts[j + np.uintp(1)] - starts[j]
             stride, longest = _stride(found, start, end, MODEST * rtol), notes[j, LONGEST]
-            if stride < 0.0:
+            settled = stride < 0.0 or ((stride == 0.0 or last) and _stride(found, start, end, PATIENT * rtol) < 0.0)
+            if settled:
                 for e in range(start, end):
                     k = np.uintp(place[first + e - start])
                     out[k], error[k] = found[0, e], found[3, e]
-                _note(notes[j], longest * SHORTER, 0.0, CONVERGED, longest, 0.0)
+                _note(notes[j], longest * SHORTER, 0.0, CONVERGED if stride < 0.0 else ROUNDED, longest, 0.0)
             elif stride > 0.0 and not last and longest * stride <= min(reach[j, 1], reach[j, 2]):
                 mine[again], notes[j, LONGEST] = j, longest * stride
                 again += 1
@@ -484,7 +490,7 @@ def _begin_color(mine, reach, notes, lists):
 
 @carrier
 def _color(f, x, point, planes, scratch, lists, block, found, tab, steps, count, members, asked, values, mine, reach, rtol, unit, known, y0,
-           starts, rows, place, out, error, notes):  # fmt: skip
+           starts, rows, place, out, error, notes, watch):  # fmt: skip
     """The entries of one colour: evaluations, a result that moved although it cannot, a status."""
     again, left = _begin_color(mine, reach, notes, lists)
     calls, chance, missed = 0, 0, -1
@@ -493,7 +499,7 @@ def _color(f, x, point, planes, scratch, lists, block, found, tab, steps, count,
         if status != OK:
             return calls, missed, status
         calls += 6
-        if calls == 6:
+        if calls == 6 and watch:
             missed = _moved(planes[0], y0, lists[0, :again], starts, rows)
         chance += 1
         again, left = _sort_out(
@@ -531,10 +537,12 @@ def search_colors(f, x, reach, rtol, roundoff, known, first, coords, y0, starts,
     assign(point, x)
     for g in range(lo, hi):
         mine = coords[first[g] : first[g + 1]]
-        calls[g], missed[g], status = _color(
+        calls[g], stranger, status = _color(
             f, x, point, planes, scratch, lists, block, found, tab, steps, count, members, asked, values, mine, reach, rtol, roundoff, known,
-            y0, starts, rows, place, out, error, notes,
+            y0, starts, rows, place, out, error, notes, missed.size > 0,
         )  # fmt: skip
         if status != OK:
             return failed(status, g)
+        if missed.size > 0:
+            missed[g] = stranger
     return OK if unchanged(point, x) else failed(MUTATED, lo)
