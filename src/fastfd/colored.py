@@ -15,7 +15,7 @@ from fastfd.kernels.imaginary import TINY
 from fastfd.kernels.native import NONFINITE, OK
 from fastfd.pattern import Pattern, read_alone
 from fastfd.plan import Plan
-from fastfd.run import LINE, Job, aligned, bad_coordinate
+from fastfd.run import Job, aligned, bad_coordinate
 from fastfd.steps import checked_bounds, place_reach, place_steps
 
 __all__ = ["ColoredComplex", "ColoredFixed", "ColoredSearch", "Entries", "Missed", "Reads"]
@@ -89,7 +89,7 @@ def grouped(colors: Ints) -> tuple[NDArray[np.int64], Ints]:
     """Where the columns of each colour begin, and the columns; those without a colour are left out."""
     order = np.argsort(colors, kind="stable").astype(colors.dtype)
     counts = np.bincount(colors + 1, minlength=1)
-    return np.cumsum(counts), order[counts[0] :]
+    return np.cumsum(counts) - counts[0], order[counts[0] :]
 
 
 class _ColoredJob(Job):
@@ -192,7 +192,7 @@ class ColoredFixed(_ColoredJob):
 
 
 def _fixed_space(n: int, m: int) -> tuple:
-    return aligned(n + -n % LINE), aligned(m), np.empty(m)
+    return aligned(n), aligned(m), np.empty(m)
 
 
 class ColoredSearch(_ColoredJob):

@@ -113,7 +113,7 @@ def sweep_colors(f, x, table, first, coords, speeds, which, y0, starts, rows, pl
         elif status != OK:
             return failed(status, g)
         moved = _hand_out(values, mine, v, row[1], starts, rows, place, out)
-        if missed.size > 0:
+        if missed.size > 0 and row[0] == 2.0:  # two equal numbers cancel to the last bit; with weights of 8 they may not
             missed[g] = _stranger(values, mine, starts, rows) if _count_moved(values) > moved else -1
     return code if unchanged(point, x) else failed(MUTATED, lo)
 
