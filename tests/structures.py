@@ -86,7 +86,7 @@ PATTERNS = {
     "diagonal": band(200, 0, 0), "tridiagonal": band(300, 1, 1), "pentadiagonal": band(300, 2, 2),
     "lower bidiagonal": band(257, 1, 0), "upper band": band(150, 0, 4), "lower triangle": scipy.sparse.tril(np.ones((40, 40))),
     "grid": grid(17), "grid with corners": grid(13, corners=True), "periodic grid": grid(12, wrap=True),
-    "three dimensions": scipy.sparse.kron(grid(5), scipy.sparse.eye_array(5)) + scipy.sparse.kron(scipy.sparse.eye_array(25), band(5, 1, 1)),
+    "three dimensions": scipy.sparse.kronsum(grid(5), band(5, 1, 1)),
     "arrowhead": arrow(60), "arrow column": arrow(300, row=False), "arrow row": arrow(80, column=False),
     "blocks": scipy.sparse.block_diag([np.ones((4, 4))] * 40), "tall blocks": scipy.sparse.block_diag([np.ones((5, 2))] * 30),
     "scattered": scattered(300, 200, 3, 0), "wide": scattered(50, 400, 5, 1), "tall": scattered(500, 60, 2, 2),

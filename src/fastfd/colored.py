@@ -7,21 +7,21 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.columns import verdicts
+from fastfd.columns import NOT_COMPLEX, REAL_ONLY, FixedJob, disagreement, verdicts
 from fastfd.function import SEVERAL, Function
 from fastfd.kernels.compressed import imaginary_colors, own_steps, search_colors, search_space, sweep_colors
 from fastfd.kernels.extrapolate import CONVERGED
 from fastfd.kernels.imaginary import TINY
-from fastfd.kernels.native import NONFINITE, OK
+from fastfd.kernels.native import NONFINITE, NumbaError
 from fastfd.pattern import Pattern, read_alone
-from fastfd.plan import Plan
+from fastfd.plan import Plan, along
 from fastfd.run import Job, aligned, bad_coordinate
 from fastfd.steps import checked_bounds, place_reach, place_steps
 
 __all__ = ["ColoredComplex", "ColoredFixed", "ColoredSearch", "Entries", "Missed", "Reads"]
 
 Array = NDArray[np.float64]
-Ints = NDArray[np.integer]
+Ints = NDArray[Any]
 NOTHING = np.empty(0)
 
 
@@ -46,7 +46,8 @@ class Reads:
     """
 
     def __init__(self, pattern: Pattern, colors: Ints, symmetric: bool = False):
-        self.pattern, self.colors, self.copied = pattern, colors, None
+        self.pattern, self.colors = pattern, colors
+        self.copied: tuple[Ints, Ints] | None = None
         self.starts, self.rows, self.place = pattern.starts, pattern.rows, pattern.place
         if symmetric:
             self._read_once()
@@ -116,8 +117,8 @@ class _ColoredJob(Job):
         if (self.missed >= 0).any():
             g = int(np.argmax(self.missed >= 0))
             msg = (
-                f"sparsity misses an entry in row {int(self.missed[g])}: that result of f changes when only columns without an entry "
-                "there are moved (or f does not give the same result twice)"
+                f"sparsity misses an entry in row {int(self.missed[g])}: that result of f changes when only columns without an "
+                "entry there are moved (or f does not give the same result twice)"
             )
             raise Missed(msg)
 
@@ -148,7 +149,7 @@ class ColoredFixed(_ColoredJob):
         groups = self._groups(steps)
         data = self._data(x, args, y0, steps, groups, 1.0)
         if not full:
-            return Entries(data, data, steps, 0, steps)
+            return Entries(data, data, steps[:, 0], 0, np.zeros(0, int))
         return self._judged(data, self._data(x, args, y0, steps, groups, 0.5), y0, steps, groups)
 
     def _groups(self, steps: Array) -> tuple[NDArray[np.int64], Ints, Ints]:
@@ -170,8 +171,9 @@ class ColoredFixed(_ColoredJob):
         self.missed = self.reads.watched(count)
         reads, centre = self.reads, y0 if self.centred else NOTHING
         self.sweep(
-            x, args, count, self.table, first, coords, speeds, which, centre, reads.starts, reads.rows, reads.place, data, self.missed
-        )
+            x, args, count, self.table, first, coords, speeds, which, centre, reads.starts, reads.rows, reads.place, data,
+            self.missed,
+        )  # fmt: skip
         return reads.complete(data)
 
     def _judged(self, data: Array, finer: Array, y0: Array, steps: Array, groups: tuple) -> Entries:
@@ -212,8 +214,8 @@ class ColoredSearch(_ColoredJob):
         count = reads.first.size - 1
         self.missed, calls = reads.watched(count), np.zeros(count, np.int64)
         self.sweep(
-            x, args, count, reach, plan.rtol, self.roundoff, plan.noise, reads.first, reads.coords, self.at(x, args), reads.starts,
-            reads.rows, reads.place, data, error, notes, self.missed, calls,
+            x, args, count, reach, plan.rtol, self.roundoff, plan.noise, reads.first, reads.coords, self.at(x, args),
+            reads.starts, reads.rows, reads.place, data, error, notes, self.missed, calls,
         )  # fmt: skip
         return Entries(
             reads.complete(data), reads.complete(error), notes[:, 0], 1 + int(calls.sum()), notes[:, 2].astype(int)
@@ -224,12 +226,15 @@ class ColoredComplex(_ColoredJob):
     """The complex step."""
 
     def __init__(self, function: Function, plan: Plan, x: Array, args: tuple, reads: Reads):
-        complex_kernel = imaginary_colors
-        super().__init__(function, plan, x.astype(complex), args, reads, complex_kernel, _complex_space)
+        try:
+            super().__init__(function, plan, x.astype(complex), args, reads, imaginary_colors, _complex_space)
+        except (NumbaError, TypeError) as error:
+            raise TypeError(NOT_COMPLEX) from error
         if not self.sample.complex:
-            msg = "method='complex' needs f to return complex numbers for complex x; f drops the imaginary part"
-            raise TypeError(msg)
+            raise TypeError(REAL_ONLY)
         self.m, self.sample.complex = self.m // 2, False
+        differences = Plan.of(1, "central", 4, None, None, plan.bounds, False)
+        self._real = FixedJob(function, differences, x, args)
 
     def entries(self, x: Array, args: tuple, full: bool) -> Entries:
         reads, data = self.reads, np.empty(self.reads.pattern.size)
@@ -239,8 +244,22 @@ class ColoredComplex(_ColoredJob):
             x.astype(complex), args, count, reads.first, reads.coords, reads.starts, reads.rows, reads.place, data, self.missed
         )
         reads.complete(data)
+        count += self._compare(x, args, data)
         step = TINY * np.abs(x.reshape(-1))
         return Entries(data, 8 * self.roundoff * np.abs(data), step, count, np.full(x.size, CONVERGED))
+
+
+    def _compare(self, x: Array, args: tuple, data: Array) -> int:
+        """Real differences along a direction against the complex step: an f that is not analytic is told by them."""
+        direction = self._real.roomy(x)
+        if not direction.any():
+            return 0
+        matrix = self.reads.pattern.matrix(data)
+        real = self._real.columns(x, args, along(direction), self._real.along(x, direction))
+        wrong = disagreement(matrix @ direction, abs(matrix) @ np.abs(direction), real)
+        if wrong is not None:
+            raise ValueError(wrong)
+        return real.nfev
 
 
 def _complex_space(n: int, m: int) -> tuple:

@@ -29,7 +29,10 @@ from fastfd.plan import Groups, Plan, along, one_by_one
 from fastfd.run import LINE, Job, aligned, bad_coordinate
 from fastfd.steps import checked_bounds, place_reach, place_steps
 
-__all__ = ["MOST_SIDES", "Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "nothing", "one_sided", "verdicts"]
+__all__ = [
+    "MOST_SIDES", "NOT_COMPLEX", "REAL_ONLY", "Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "disagreement",
+    "nothing", "one_sided", "verdicts",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 NOTHING = np.empty(0)
@@ -228,7 +231,7 @@ def _verdicts(rows: Array, error: Array, rounding: Array) -> NDArray[np.int64]:
     return verdicts(lost, fair, np.isfinite(rows).all(axis=1))
 
 
-def verdicts(lost: NDArray[Any], fair: NDArray[Any], finite: NDArray[Any]) -> NDArray[np.int64]:
+def verdicts(lost: Any, fair: Any, finite: Any) -> NDArray[np.int64]:
     """Columns that show no derivative, those that are known fairly, and those that stayed in the domain, in numbers."""
     return np.where(finite, np.where(lost, SCALELESS, np.where(fair, ROUNDED, CONVERGED)), DOMAIN)
 
@@ -317,6 +320,10 @@ def _pool(memory: Array) -> None:
         memory[known, NOISE_LEVEL] = np.maximum(seen, 2 * np.median(seen))
 
 
+NOT_COMPLEX = "method='complex' needs f to work with complex numbers, and it does not"
+REAL_ONLY = "method='complex' needs f to return complex numbers for complex x; f drops the imaginary part"
+
+
 class ComplexJob(Job):
     """The same function, compiled for complex numbers; its derivative is real."""
 
@@ -324,11 +331,9 @@ class ComplexJob(Job):
         try:
             super().__init__(function, x.astype(complex), args, kernel, space)
         except (NumbaError, TypeError) as error:
-            msg = "method='complex' needs f to work with complex numbers, and it does not"
-            raise TypeError(msg) from error
+            raise TypeError(NOT_COMPLEX) from error
         if not self.sample.complex:
-            msg = "method='complex' needs f to return complex numbers for complex x; f drops the imaginary part"
-            raise TypeError(msg)
+            raise TypeError(REAL_ONLY)
         self.m, self.sample.complex = self.m // 2, False
 
 
@@ -359,7 +364,7 @@ class ImaginaryJob(ComplexJob):
         for shorter in (1.0, 1e-4):
             real = self._real.columns(x, args, along(direction), reach * [shorter, 1.0, 1.0])
             nfev += real.nfev
-            wrong = _disagreement(rows, real, direction)
+            wrong = disagreement(direction @ rows, np.abs(direction) @ np.abs(rows), real)
             if wrong is None:
                 return nfev
         raise ValueError(wrong)
@@ -369,11 +374,10 @@ def _imaginary_workspace(n: int, m: int) -> tuple:
     return np.empty(n, complex), np.empty(2 * m), np.empty(2 * m)
 
 
-def _disagreement(rows: Array, real: Columns, direction: Array) -> str | None:
-    """What to say where a complex-step Jacobian and a real derivative differ by more than both can be wrong: f is not
-    analytic there."""
+def disagreement(found: Array, size: Array, real: Columns) -> str | None:
+    """What to say where products of a complex-step Jacobian, from parts of some size, and real derivatives differ by more
+    than both can be wrong: f is not analytic there."""
     expected, bar = real.rows[0], real.error[0]
-    found, size = direction @ rows, np.abs(direction) @ np.abs(rows)
     wrong = np.abs(found - expected) > 10 * bar + 1e-6 * (size + np.abs(expected))
     if real.status[0] > ROUNDED or not wrong.any():
         return None

@@ -90,9 +90,9 @@ class Jacobian(Prepared):
         if self._sparsity is not None:
             matrix = self(point, *args)
             return operator_of(matrix.shape, lambda v: matrix @ v, lambda u: matrix.T @ u)
-        along_v = self._as(Directional)
-        m = along_v._job(point, self._function.arguments(args)).m
-        return operator_of((m, point.size), lambda v: along_v(point, v.reshape(point.shape), *args).reshape(-1), None)
+        found = self._as(Directional)
+        m = found._job(point, self._function.arguments(args)).m
+        return operator_of((m, point.size), lambda v: found(point, v.reshape(point.shape), *args).reshape(-1), None)
 
     def _make_job(self, x: Array, args: tuple) -> Job:
         if self._sparsity is not None:

@@ -26,7 +26,7 @@ def _flat(v: Any) -> Array:
 
 def _no_adjoint(u: Any) -> NoReturn:
     msg = (
-        "finite differences give J @ v, not J.T @ u: that takes the entries. Give the Jacobian a sparsity= pattern, or use a solver "
-        "without adjoints (gmres, lgmres, bicgstab)"
+        "finite differences give J @ v, not J.T @ u: that takes the entries. Give the Jacobian a sparsity= pattern, or use a "
+        "solver without adjoints (gmres, lgmres, bicgstab)"
     )
     raise NotImplementedError(msg)

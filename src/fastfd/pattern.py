@@ -21,7 +21,7 @@ from fastfd.kernels.coloring import (
 
 __all__ = ["AUTO", "ORDERS", "Pattern", "checked_colors", "checked_sparsity", "colored", "read_alone", "star_colored"]
 
-Ints = NDArray[np.integer]
+Ints = NDArray[Any]
 #: For ``sparsity=``: the pattern is found from f.
 AUTO = "auto"
 ORDERS = ("natural", "largest_first", "smallest_last", "incidence_degree")
@@ -39,9 +39,11 @@ class Pattern:
     def __init__(self, shape: tuple[int, int], indptr: Ints, indices: Ints):
         self.shape = shape
         kind = np.int32 if max(*shape, indices.size) < 2**31 - 1 else np.int64
-        self.indptr, self.indices = indptr.astype(kind, copy=False), indices.astype(kind, copy=False)
-        self.starts = np.empty(shape[1] + 1, kind)
-        self.rows, self.place = np.empty(self.size, kind), np.empty(self.size, kind)
+        self.indptr: Ints = indptr.astype(kind, copy=False)
+        self.indices: Ints = indices.astype(kind, copy=False)
+        self.starts: Ints = np.empty(shape[1] + 1, kind)
+        self.rows: Ints = np.empty(self.size, kind)
+        self.place: Ints = np.empty(self.size, kind)
         columns_of(self.indptr, self.indices, self.starts, self.rows, self.place)
 
     @classmethod
@@ -68,7 +70,7 @@ class Pattern:
         if not rows.has_canonical_format:
             rows = rows.copy()
             rows.sum_duplicates()
-        return cls(tuple(map(int, rows.shape)), rows.indptr, rows.indices)
+        return cls((int(rows.shape[0]), int(rows.shape[1])), rows.indptr, rows.indices)
 
     @property
     def size(self) -> int:
@@ -150,7 +152,7 @@ def _checked_order(order: Any) -> tuple[str, ...]:
     if order == "best":
         return ORDERS
     if order not in ORDERS:
-        msg = f"order must be best or one of {', '.join(ORDERS)}, got {order!r}"
+        msg = f"ordering must be best or one of {', '.join(ORDERS)}, got {order!r}"
         raise ValueError(msg)
     return (order,)
 

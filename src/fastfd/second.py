@@ -72,7 +72,7 @@ class Hessian(Prepared):
     def _solve(self, x: Array, args: tuple, full: bool, *more: Any) -> Any:
         if self._slopes is None:
             return super()._solve(x, args, full, *more)
-        return self._slopes._solve(x, args, full)
+        return self._slopes(x, *args, full_output=full)
 
     def linear_operator(self, x: Any, *args: Any) -> Any:
         """The Hessian at x as a ``scipy.sparse.linalg.LinearOperator``; it is symmetric, and so its own adjoint.
@@ -94,7 +94,7 @@ class Hessian(Prepared):
         """
         point = as_point(x)
         shape = point.size, point.size
-        if self._listed is not None or (self._slopes is not None and self._slopes._sparsity is not None):
+        if self._listed is not None or (self._slopes is not None and self._slopes.sparse):
             matrix = self(point, *args)
             return operator_of(shape, lambda v: matrix @ v, lambda v: matrix @ v)
         along_v = self._as(_HessianVector) if self._slopes is None else self._slopes.directional()
@@ -163,6 +163,10 @@ class _Slopes(Jacobian):
     def __init__(self, f: Callable, *, sparsity: Any = None, **keywords: Any):
         super().__init__(f, **keywords)
         self._sparsity = None if sparsity is None else Sparsity(sparsity, symmetric=True)
+
+    @property
+    def sparse(self) -> bool:
+        return self._sparsity is not None
 
     def directional(self) -> Any:
         return self._as(Directional)

@@ -40,14 +40,14 @@ class SparsityInfo:
     full : int
         Rows that seemed to have a quarter of all columns or more, and were taken to have all.
     found_late : int
-        Entries that the search missed and the random probes after it found. More than none: look again, with more points.
+        Entries that the search missed and the random probes after it found. More than none: look again, with more samples.
 
     Examples
     --------
     >>> import fastfd
-    >>> _, info = fastfd.detect_sparsity(lambda x: [x[0] * x[1], max(x[1], x[2])], [0.0, 1.0, 2.0], full_output=True)
+    >>> _, info = fastfd.detect_sparsity(lambda x: [x[0] * x[1], x[2]], [0.0, 1.0, 2.0], full_output=True)
     >>> info.fixed, info.message
-    (False, 'the pattern may depend on x: 2 entries showed at some points only')
+    (False, 'the pattern may depend on x: 1 entry showed at some points only')
     """
 
     nfev: int
@@ -72,14 +72,14 @@ class SparsityInfo:
         return "; ".join(parts) or "the pattern was the same at all points"
 
 
-def color(pattern: Any, *, order: str = "best", symmetric: bool = False) -> NDArray[np.integer]:
+def color(pattern: Any, *, ordering: str = "best", symmetric: bool = False) -> NDArray[np.integer]:
     """Colours for the columns of a sparse matrix: those of one colour can be differenced together.
 
     Parameters
     ----------
     pattern : sparse or dense matrix, (m, n)
         Which entries can differ from zero: those that a ``scipy.sparse`` matrix stores, or that are not zero in an array.
-    order : {"best", "natural", "largest_first", "smallest_last", "incidence_degree"}, optional
+    ordering : {"best", "natural", "largest_first", "smallest_last", "incidence_degree"}, optional
         In which order columns get the first colour that fits. ``"best"`` (default) tries them all until one is known to be
         best, and the cheap one alone where columns meet very many others.
     symmetric : bool, optional
@@ -93,7 +93,7 @@ def color(pattern: Any, *, order: str = "best", symmetric: bool = False) -> NDAr
     Raises
     ------
     ValueError
-        If `pattern` is no matrix, is not symmetric where it should be, or `order` is unknown.
+        If `pattern` is no matrix, is not symmetric where it should be, or `ordering` is unknown.
 
     Notes
     -----
@@ -109,7 +109,7 @@ def color(pattern: Any, *, order: str = "best", symmetric: bool = False) -> NDAr
     array([0, 1, 2, 0, 1, 2, 0], dtype=int32)
     """
     found = Pattern.of(pattern, "pattern")
-    return star_colored(found, order) if symmetric else colored(found, order)
+    return star_colored(found, ordering) if symmetric else colored(found, ordering)
 
 
 def detect_sparsity(
@@ -118,7 +118,7 @@ def detect_sparsity(
     args: tuple = (),
     *,
     bounds: Any = None,
-    points: int = POINTS,
+    samples: int = POINTS,
     nan: bool = False,
     seed: int = 0,
     out_size: int | None = None,
@@ -134,7 +134,7 @@ def detect_sparsity(
         The point, of any shape, real.
     args, bounds, out_size : optional
         As in :func:`fastfd.jacobian`.
-    points : int, optional
+    samples : int, optional
         At how many points to look, x and others within 30 % of it; 3 by default. An entry counts that shows at any.
     nan : bool, optional
         Whether f may also be called with nan in x, which shows what it uses even where that has no effect at x. Not by
@@ -181,14 +181,14 @@ def detect_sparsity(
     >>> pattern.nnz, info.nfev < 250, info.fixed
     (2998, True, True)
     """
-    if not isinstance(points, int | np.integer) or isinstance(points, bool) or points < 1:
-        msg = f"points must be a whole number from 1 on, got {points!r}"
+    if not isinstance(samples, int | np.integer) or isinstance(samples, bool) or samples < 1:
+        msg = f"samples must be a whole number from 1 on, got {samples!r}"
         raise ValueError(msg)
     function = wrap(f, out_size)
-    search = Detection(function, as_point(x), function.arguments(given(args)), bounds, int(points), nan, seed)
+    search = Detection(function, as_point(x), function.arguments(given(args)), bounds, int(samples), nan, seed)
     pattern = search.pattern()
     found = pattern.matrix(np.ones(pattern.size, bool))
-    info = SparsityInfo(search.nfev, int(points), search.varies, search.full, search.found)
+    info = SparsityInfo(search.nfev, int(samples), search.varies, search.full, search.found)
     return (found, info) if full_output else found
 
 

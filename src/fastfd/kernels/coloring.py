@@ -8,8 +8,6 @@ colours (a star colouring, Coleman and Moré 1984): then each entry or its mirro
 
 from __future__ import annotations
 
-import numpy as np
-
 from fastfd.kernels.native import fill, gate, helper
 
 __all__ = ["columns_of", "greedy", "incidence_order", "largest_order", "neighbours", "readable", "smallest_order", "star"]

@@ -228,7 +228,8 @@ def _three_levels(block, unit, known):
         up, down = block[UP + 2 * BLOCK + a], block[DOWN + 2 * BLOCK + a]
         d2, e2 = (up - down) * half_2, ((up - y) + (down - y)) * (4 * half_2 * half_2)
         n2, still = (unit * (abs(up) + abs(down)) + 2 * known) * half_2, still + abs(up - y) + abs(down - y)
-        high, low, even_high, even_low = d1 + (d1 - d0) * NEAR, d2 + (d2 - d1) * NEAR, e1 + (e1 - e0) * NEAR, e2 + (e2 - e1) * NEAR
+        high, low = d1 + (d1 - d0) * NEAR, d2 + (d2 - d1) * NEAR
+        even_high, even_low = e1 + (e1 - e0) * NEAR, e2 + (e2 - e1) * NEAR
         value, even = low + (low - high) * FAR, even_low + (even_low - even_high) * FAR
         noise_high = n1 * (1 + NEAR) + n0 * NEAR
         rounding = (n2 * (1 + NEAR) + n1 * NEAR) * (1 + FAR) + noise_high * FAR
@@ -384,8 +385,8 @@ def _run_again(j, asked, values, x, y0, reach, rtol, starts, rows, place, tab, s
         here[k - lo] = y0[rows[k]]
     table = tab[: (tab.size // members.shape[1]) * d].reshape((tab.size // (LEVELS * members.shape[1]), LEVELS, d))
     status = column(
-        (asked, values), x[j : j + 1], point, here, here, coords, speeds, reach[j], rtol, 1, abs(x[j]), table, steps, count, members,
-        here[:0], found, bar, note,
+        (asked, values), x[j : j + 1], point, here, here, coords, speeds, reach[j], rtol, 1, abs(x[j]), table, steps, count,
+        members, here[:0], found, bar, note,
     )  # fmt: skip
     if status == UNKNOWN and asked[HELD] + 2 <= MOST_LOOKS:
         return False
@@ -433,8 +434,8 @@ def _ask_opposite(x, mine, asked, reach):
 
 
 @carrier
-def _search_together(f, x, point, scratch, mine, reach, rtol, y0, starts, rows, place, tab, steps, count, members, asked, values, y,
-                     notes, out, error):  # fmt: skip
+def _search_together(f, x, point, scratch, mine, reach, rtol, y0, starts, rows, place, tab, steps, count, members, asked, values,
+                     y, notes, out, error):  # fmt: skip
     """Full searches of some columns of a colour, which share evaluations of f: how many, and a status."""
     for b in range(mine.size):
         asked[b, HELD], asked[b, STATE] = 0.0, SERVED
@@ -446,8 +447,8 @@ def _search_together(f, x, point, scratch, mine, reach, rtol, y0, starts, rows, 
             size = (starts[j + 1] - starts[j]) * MOST_LOOKS
             if asked[b, STATE] != OVER:
                 over = _run_again(
-                    j, asked[b], values[start : start + size], x, y0, reach, rtol, starts, rows, place, tab, steps, count, members,
-                    notes, out, error,
+                    j, asked[b], values[start : start + size], x, y0, reach, rtol, starts, rows, place, tab, steps, count,
+                    members, notes, out, error,
                 )  # fmt: skip
                 asked[b, STATE] = OVER if over else WAITS
                 waiting += not over
@@ -489,8 +490,8 @@ def _begin_color(mine, reach, notes, lists):
 
 
 @carrier
-def _color(f, x, point, planes, scratch, lists, block, found, tab, steps, count, members, asked, values, mine, reach, rtol, unit, known, y0,
-           starts, rows, place, out, error, notes, watch):  # fmt: skip
+def _color(f, x, point, planes, scratch, lists, block, found, tab, steps, count, members, asked, values, mine, reach, rtol, unit,
+           known, y0, starts, rows, place, out, error, notes, watch):  # fmt: skip
     """The entries of one colour: evaluations, a result that moved although it cannot, a status."""
     again, left = _begin_color(mine, reach, notes, lists)
     calls, chance, missed = 0, 0, -1
@@ -503,15 +504,15 @@ def _color(f, x, point, planes, scratch, lists, block, found, tab, steps, count,
             missed = _moved(planes[0], y0, lists[0, :again], starts, rows)
         chance += 1
         again, left = _sort_out(
-            x, y0, lists[0, :again], reach, rtol, unit, known, starts, rows, place, planes, block, found, notes, out, error, lists[1], left,
-            chance > CHANCES,
+            x, y0, lists[0, :again], reach, rtol, unit, known, starts, rows, place, planes, block, found, notes, out, error,
+            lists[1], left, chance > CHANCES,
         )  # fmt: skip
     start = 0
     while start < left:
         stop = _batch(lists[1], start, left, starts, asked.shape[0])
         looks, status = _search_together(
-            f, x, point, scratch, lists[1, start:stop], reach, rtol, y0, starts, rows, place, tab, steps, count, members, asked, values,
-            planes[0], notes, out, error,
+            f, x, point, scratch, lists[1, start:stop], reach, rtol, y0, starts, rows, place, tab, steps, count, members, asked,
+            values, planes[0], notes, out, error,
         )  # fmt: skip
         calls += looks
         if status != OK:
@@ -538,8 +539,8 @@ def search_colors(f, x, reach, rtol, roundoff, known, first, coords, y0, starts,
     for g in range(lo, hi):
         mine = coords[first[g] : first[g + 1]]
         calls[g], stranger, status = _color(
-            f, x, point, planes, scratch, lists, block, found, tab, steps, count, members, asked, values, mine, reach, rtol, roundoff, known,
-            y0, starts, rows, place, out, error, notes, missed.size > 0,
+            f, x, point, planes, scratch, lists, block, found, tab, steps, count, members, asked, values, mine, reach, rtol,
+            roundoff, known, y0, starts, rows, place, out, error, notes, missed.size > 0,
         )  # fmt: skip
         if status != OK:
             return failed(status, g)
