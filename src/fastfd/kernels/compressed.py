@@ -168,8 +168,8 @@ MODEST, PATIENT = 10.0, 100.0
 #: A column that three steps did not do for gets as many others, where they promise to, this many times; longer ones by this
 #: factor at the most.
 CHANCES, LONGEST_STRIDE = 2, 30.0
-#: Noise limits where it is this share of the error.
-LIMITING = 0.3
+#: Noise limits where it is this share of the error; by how much the promises of truncation and noise may disagree.
+LIMITING, SLACK = 0.3, 10.0
 #: Differences of a smooth function fall faster than this from step to step.
 SMOOTH = RATIO**1.5
 #: Keeps zero over zero zero.
@@ -308,9 +308,10 @@ def _stride(found, start, stop, enough):
             most = min(most, (0.25 * enough * size / total) ** 0.2)
     if least == 0.0:
         return -1.0
-    if least > most:
+    if least > SLACK * most:
         return 0.0
-    return min(most if most < np.inf else 2 * least, LONGEST_STRIDE)
+    stride = most if least <= most else np.sqrt(least * most)
+    return min(stride if stride < np.inf else 2 * least, LONGEST_STRIDE)
 
 
 @helper
