@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastfd.columns import NOT_COMPLEX, REAL_ONLY, FixedJob, disagreement, verdicts
 from fastfd.function import SEVERAL, Function
-from fastfd.kernels.compressed import imaginary_colors, own_steps, search_colors, search_space, sweep_colors
+from fastfd.kernels.compressed import imaginary_colors, law_steps, own_steps, search_colors, search_space, sweep_colors
 from fastfd.kernels.extrapolate import CONVERGED
 from fastfd.kernels.imaginary import TINY
 from fastfd.kernels.native import NONFINITE, NumbaError
@@ -52,6 +52,14 @@ class Reads:
         if symmetric:
             self._read_once()
         self.first, self.coords = grouped(colors)
+        self.in_order = self.arranged(self.coords)
+
+    def arranged(self, coords: Ints) -> tuple[Ints, Ints, Ints]:
+        """What is read, in another order of the columns."""
+        counts = np.diff(self.starts)[coords]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(self.starts.dtype)
+        from_old = np.repeat(self.starts[coords] - starts[:-1], counts) + np.arange(starts[-1])
+        return starts, self.rows[from_old], self.place[from_old]
 
     def _read_once(self) -> None:
         """Of each entry and its mirror image the one that stands alone; the other is a copy."""
@@ -142,38 +150,44 @@ class ColoredFixed(_ColoredJob):
         self._calls = np.array([len(s.nodes[0]) - free * (0.0 in s.nodes[0]) for s in plan.stencils])
 
     def entries(self, x: Array, args: tuple, full: bool) -> Entries:
+        reads, speeds = self.reads, np.empty(self.reads.coords.size)
+        by_law = not full and self.plan.bounds is None and not self.given.size
+        if by_law and law_steps(x.reshape(-1), self.relative, self.roundoff, reads.coords, speeds):
+            data = self._data(x, args, self.at(x, args) if self.centred else NOTHING, self._colors, speeds)
+            return Entries(data, data, NOTHING, 0, np.zeros(0, int))
         steps = np.empty((x.size, 2))
         law = self.given, self.relative, self.roundoff, *self.bounds(x)
         self._check(x, place_steps(x.reshape(-1), *law, self.table, steps))
         y0 = self.at(x, args) if self.centred or full else NOTHING
         groups = self._groups(steps)
-        data = self._data(x, args, y0, steps, groups, 1.0)
+        speeds = np.empty(groups[1].size)
+        own_steps(steps, groups[1], speeds)
+        data = self._data(x, args, y0, groups, speeds)
         if not full:
             return Entries(data, data, steps[:, 0], 0, np.zeros(0, int))
-        return self._judged(data, self._data(x, args, y0, steps, groups, 0.5), y0, steps, groups)
+        return self._judged(data, self._data(x, args, y0, groups, 0.5 * speeds), y0, steps, groups)
+
+    @property
+    def _colors(self) -> tuple[NDArray[np.int64], Ints, Ints]:
+        return self.reads.first, self.reads.coords, np.zeros(self.reads.first.size - 1, np.int64)
 
     def _groups(self, steps: Array) -> tuple[NDArray[np.int64], Ints, Ints]:
         """The colours; where bounds give columns of one colour different stencils, each stencil is a colour of its own."""
         reads, kinds = self.reads, len(self.plan.stencils)
         if self.plan.bounds is None or not steps[:, 1].any():
-            return reads.first, reads.coords, np.zeros(reads.first.size - 1, np.int64)
+            return self._colors
         split = np.where(reads.colors < 0, -1, reads.colors * kinds + steps[:, 1].astype(int))
         used, finer = np.unique(split, return_inverse=True)
         first, coords = grouped(finer.reshape(-1) - (used[0] < 0))
         return first, coords, used[used >= 0] % kinds
 
-    def _data(self, x: Array, args: tuple, y0: Array, steps: Array, groups: tuple, share: float) -> Array:
+    def _data(self, x: Array, args: tuple, y0: Array, groups: tuple, speeds: Array) -> Array:
         first, coords, which = groups
-        data, speeds, count = np.empty(self.reads.pattern.size), np.empty(coords.size), first.size - 1
-        own_steps(steps, coords, speeds)
-        if share != 1.0:
-            speeds *= share
+        data, count = np.empty(self.reads.pattern.size), first.size - 1
         self.missed = self.reads.watched(count)
         reads, centre = self.reads, y0 if self.centred else NOTHING
-        self.sweep(
-            x, args, count, self.table, first, coords, speeds, which, centre, reads.starts, reads.rows, reads.place, data,
-            self.missed,
-        )  # fmt: skip
+        order = reads.in_order if coords is reads.coords else reads.arranged(coords)
+        self.sweep(x, args, count, self.table, first, coords, speeds, which, centre, *order, data, self.missed)
         return reads.complete(data)
 
     def _judged(self, data: Array, finer: Array, y0: Array, steps: Array, groups: tuple) -> Entries:
@@ -241,7 +255,7 @@ class ColoredComplex(_ColoredJob):
         count = reads.first.size - 1
         self.missed = self.reads.watched(count)
         self.sweep(
-            x.astype(complex), args, count, reads.first, reads.coords, reads.starts, reads.rows, reads.place, data, self.missed
+            x.astype(complex), args, count, reads.first, reads.coords, *reads.in_order, data, self.missed
         )
         reads.complete(data)
         count += self._compare(x, args, data)

@@ -158,15 +158,17 @@ def _checked_order(order: Any) -> tuple[str, ...]:
 
 
 def _best(names: tuple[str, ...], pattern: Pattern, color: Callable[[Ints], tuple[int, Ints]], least: int) -> Ints:
-    """The fewest colours that some orders give; the search ends where there cannot be fewer."""
-    fewest, found, degree = pattern.shape[1] + 1, np.empty(0, int), None
+    """The fewest colours that some orders give; the search ends where there cannot be fewer, or where two orders in a row
+    have brought nothing."""
+    fewest, found, degree, vain = pattern.shape[1] + 1, np.empty(0, int), None, 0
     pairs = float((np.diff(pattern.indptr).astype(float) ** 2).sum())
     for name in names:
-        if fewest <= least or (len(names) > 1 and name != "natural" and pairs > MOST_PAIRS * pattern.shape[1]):
+        if fewest <= least or vain == 2 or (len(names) > 1 and name != "natural" and pairs > MOST_PAIRS * pattern.shape[1]):
             break
         if name != "natural" and degree is None:
             degree = _degrees(pattern)
         count, colors = color(_ORDER[name](pattern, degree))
+        vain = 0 if count < fewest else vain + 1
         if count < fewest:
             fewest, found = count, colors
     return found

@@ -80,8 +80,8 @@ def color(pattern: Any, *, ordering: str = "best", symmetric: bool = False) -> N
     pattern : sparse or dense matrix, (m, n)
         Which entries can differ from zero: those that a ``scipy.sparse`` matrix stores, or that are not zero in an array.
     ordering : {"best", "natural", "largest_first", "smallest_last", "incidence_degree"}, optional
-        In which order columns get the first colour that fits. ``"best"`` (default) tries them all until one is known to be
-        best, and the cheap one alone where columns meet very many others.
+        In which order columns get the first colour that fits. ``"best"`` (default) tries one after the other until one is
+        known to be best or two bring nothing, and the cheap one alone where columns meet very many others.
     symmetric : bool, optional
         For a Hessian from gradients: a star colouring, by which each entry or its mirror image can be read.
 

@@ -1,7 +1,7 @@
 """Sparse Jacobians: the columns of a colour move together, each by its own step, and each row knows whose change it sees.
 
 The entries are read column by column: `starts` holds where each column begins, `rows` which result an entry is read from
-and `place` where it goes.
+and `place` where it goes. In sweeps the columns stand in the order of the colours, in searches in their own.
 """
 
 from __future__ import annotations
@@ -36,13 +36,14 @@ from fastfd.kernels.native import (
     helper,
     inner,
     kernel,
+    nonfinite,
     stretch,
 )  # fmt: skip
 from fastfd.kernels.sweep import failed, unchanged, weigh
 from fastfd.kernels.tableau import CAUTION, CONTROL, DISBELIEF, SHOWN, UNIT, sheets
-from fastfd.steps import exact_step
+from fastfd.steps import base_step, exact_step
 
-__all__ = ["imaginary_colors", "own_steps", "search_colors", "search_space", "sweep_colors"]
+__all__ = ["imaginary_colors", "law_steps", "own_steps", "search_colors", "search_space", "sweep_colors"]
 
 
 # --- fixed stencils ---------------------------------------------------------------------------------------------------
@@ -55,6 +56,14 @@ def own_steps(steps, coords, speeds):
         speeds[i] = steps[coords[i], 0]
 
 
+@gate
+def law_steps(x, relative, roundoff, coords, speeds):
+    """The same by the step law, where there are neither bounds nor steps given; whether x is finite."""
+    for i in range(coords.size):
+        speeds[i] = base_step(x[coords[i]], relative, roundoff)
+    return not nonfinite(x)
+
+
 @inner
 def _count_moved(values):
     count = 0
@@ -64,26 +73,30 @@ def _count_moved(values):
 
 
 @helper
-def _stranger(values, coords, starts, rows):
-    """The first result that moved although no column of the colour has it."""
-    mine = np.zeros(values.size, np.bool_)
-    for i in range(coords.size):
-        for k in range(starts[coords[i]], starts[coords[i] + 1]):
-            mine[rows[k]] = True
+def _outside(values, inside):
+    """The first result that moved although the colour has no entry there."""
     for i in range(values.size):
-        if values[i] != 0.0 and not mine[i]:
+        if values[i] != 0.0 and not inside[i]:
             return i
     return -1
 
 
+@helper
+def _stranger(values, rows):
+    """The same, where the colour's entries are read from `rows`."""
+    inside = np.zeros(values.size, np.bool_)
+    for k in range(rows.size):
+        inside[rows[k]] = True
+    return _outside(values, inside)
+
+
 @inner
-def _hand_out(values, coords, speeds, factor, starts, rows, place, out):
+def _hand_out(values, speeds, factor, starts, rows, place, out):
     """Each result to the entry that it belongs to; how many of them are not zero."""
     moved = 0
-    for i in range(coords.size):
-        j = np.uintp(coords[i])
+    for i in range(speeds.size):
         scale = factor / speeds[i]
-        for k in range(starts[j], starts[j + np.uintp(1)]):
+        for k in range(starts[i], starts[i + 1]):
             e = np.uintp(k)
             value = values[rows[e]]
             moved += value != 0.0
@@ -95,7 +108,8 @@ def _hand_out(values, coords, speeds, factor, starts, rows, place, out):
 def sweep_colors(f, x, table, first, coords, speeds, which, y0, starts, rows, place, out, missed, point, values, scratch, lo, hi):
     """The entries of colours lo..hi by fixed stencils.
 
-    `first` and `coords` are the colours' columns, `speeds` the columns' own steps, `which` the colours' rows of the table.
+    `first` and `coords` are the colours' columns, `speeds` the columns' own steps, `which` the colours' rows of the table;
+    `starts`, `rows` and `place` follow the order of `coords`, so that memory is read as it lies.
     `missed` tells for each colour a result that moved although the pattern says it cannot, or -1; or it is empty, where
     not all that can move is read.
     """
@@ -105,16 +119,17 @@ def sweep_colors(f, x, table, first, coords, speeds, which, y0, starts, rows, pl
     assign(point, x)
     code = OK
     for g in range(lo, hi):
-        mine, v = stretch(coords, first[g], first[g + 1]), stretch(speeds, first[g], first[g + 1])
-        row = table[which[g]]
-        status = weigh(f, point, x, y0, mine, v, 1.0, row, 1.0, values, scratch)
+        start, stop = first[g], first[g + 1]
+        v, row = stretch(speeds, start, stop), table[which[g]]
+        status = weigh(f, point, x, y0, stretch(coords, start, stop), v, 1.0, row, 1.0, values, scratch)
         if status == NONFINITE:
             code = failed(status, g) if code == OK else code
         elif status != OK:
             return failed(status, g)
-        moved = _hand_out(values, mine, v, row[1], starts, rows, place, out)
+        moved = _hand_out(values, v, row[1], stretch(starts, start, stop + 1), rows, place, out)
         if missed.size > 0 and row[0] == 2.0:  # two equal numbers cancel to the last bit; with weights of 8 they may not
-            missed[g] = _stranger(values, mine, starts, rows) if _count_moved(values) > moved else -1
+            mine = stretch(rows, starts[start], starts[stop])
+            missed[g] = _stranger(values, mine) if _count_moved(values) > moved else -1
     return code if unchanged(point, x) else failed(MUTATED, lo)
 
 
@@ -135,14 +150,15 @@ def imaginary_colors(f, x, first, coords, starts, rows, place, out, missed, poin
         for i in range(parts.size):
             parts[i] = values[2 * i + 1]
         moved = 0
-        for i in range(mine.size):
-            j = mine[i]
-            point[j] = x[j]
-            for k in range(starts[j], starts[j + 1]):
+        for i in range(first[g], first[g + 1]):
+            h = _tiny(x[coords[i]].real)
+            point[coords[i]] = x[coords[i]]
+            for k in range(starts[i], starts[i + 1]):
                 moved += parts[rows[k]] != 0.0
-                out[place[k]] = parts[rows[k]] / _tiny(x[j].real)
+                out[place[k]] = parts[rows[k]] / h
         if missed.size > 0:
-            missed[g] = _stranger(parts, mine, starts, rows) if _count_moved(parts) > moved else -1
+            mine = rows[starts[first[g]] : starts[first[g + 1]]]
+            missed[g] = _stranger(parts, mine) if _count_moved(parts) > moved else -1
     return code
 
 
@@ -204,14 +220,21 @@ def _three_pairs(f, x, point, scratch, mine, notes, unit, planes):
         status = evaluate(f, point, planes[k], scratch, 1.0, 1.0, ONLY)
         if status != OK and status != NONFINITE:
             return status
-        intact = True
-        for i in range(mine.size):
-            j = np.uintp(mine[i])
-            intact &= point[j] == x[j] + sign * exact_step(x[j], share * notes[j, LONGEST], unit)
-            point[j] = x[j]
-        if not intact:
+        if (k == 0 or k == 5) and not _still_there(point, x, mine, notes, unit, share, sign):
             return MUTATED
+    for i in range(mine.size):
+        point[mine[i]] = x[mine[i]]
     return OK
+
+
+@helper
+def _still_there(point, x, mine, notes, unit, share, sign):
+    """Whether f left its argument alone. Once at the beginning and once at the end: to look costs as much as to move."""
+    intact = True
+    for i in range(mine.size):
+        j = np.uintp(mine[i])
+        intact &= point[j] == x[j] + sign * exact_step(x[j], share * notes[j, LONGEST], unit)
+    return intact
 
 
 @helper
@@ -360,10 +383,13 @@ def _moved(values, y0, mine, starts, rows):
             moved += values[rows[k]] != y0[rows[k]]
     if all_moved == moved:
         return -1
-    apart = np.empty(y0.size)
+    apart, inside = np.empty(y0.size), np.zeros(y0.size, np.bool_)
     for i in range(y0.size):
         apart[i] = 0.0 if values[i] == y0[i] else 1.0
-    return _stranger(apart, mine, starts, rows)
+    for i in range(mine.size):
+        for k in range(starts[mine[i]], starts[mine[i] + 1]):
+            inside[rows[k]] = True
+    return _outside(apart, inside)
 
 
 # --- adaptive: the full search, for what is left ----------------------------------------------------------------------
