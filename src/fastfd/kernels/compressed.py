@@ -202,7 +202,7 @@ def search_space(n, m, thickest, widest):
     """What one thread needs for :func:`search_colors`: columns have up to `thickest` entries, colours `widest` columns."""
     together = max(TOGETHER, thickest)
     return (
-        np.empty(n), np.empty((6, m)), np.empty(m), np.empty((2, widest), np.int64), np.ones(ROWS * BLOCK),
+        np.empty(n), np.empty((6, m)), np.empty(m), np.empty((2, widest), np.int64), np.empty(widest), np.ones(ROWS * BLOCK),
         np.empty((4, max(BLOCK, thickest))),
         np.empty(sheets(1) * LEVELS * thickest), np.empty((3, LEVELS)), np.zeros(SLOT + LEVELS, np.int64),
         np.zeros((2, thickest), np.int64), np.empty((together, 3 + MOST_LOOKS)), np.empty(together * MOST_LOOKS),
@@ -210,17 +210,17 @@ def search_space(n, m, thickest, widest):
 
 
 @carrier
-def _three_pairs(f, x, point, scratch, mine, notes, unit, planes):
+def _three_pairs(f, x, point, scratch, mine, spans, unit, planes):
     """f with all the columns at once at ± their three steps."""
     for k in range(6):
         share, sign = RATIO ** -(k // 2), 1.0 - 2.0 * (k % 2)
         for i in range(mine.size):
             j = np.uintp(mine[i])
-            point[j] = x[j] + sign * exact_step(x[j], share * notes[j, LONGEST], unit)
+            point[j] = x[j] + sign * exact_step(x[j], share * spans[i], unit)
         status = evaluate(f, point, planes[k], scratch, 1.0, 1.0, ONLY)
         if status != OK and status != NONFINITE:
             return status
-        if (k == 0 or k == 5) and not _still_there(point, x, mine, notes, unit, share, sign):
+        if (k == 0 or k == 5) and not _still_there(point, x, mine, spans, unit, share, sign):
             return MUTATED
     for i in range(mine.size):
         point[mine[i]] = x[mine[i]]
@@ -228,12 +228,12 @@ def _three_pairs(f, x, point, scratch, mine, notes, unit, planes):
 
 
 @helper
-def _still_there(point, x, mine, notes, unit, share, sign):
+def _still_there(point, x, mine, spans, unit, share, sign):
     """Whether f left its argument alone. Once at the beginning and once at the end: to look costs as much as to move."""
     intact = True
     for i in range(mine.size):
         j = np.uintp(mine[i])
-        intact &= point[j] == x[j] + sign * exact_step(x[j], share * notes[j, LONGEST], unit)
+        intact &= point[j] == x[j] + sign * exact_step(x[j], share * spans[i], unit)
     return intact
 
 
@@ -289,12 +289,11 @@ def _take(block, entries, found, start):
 
 
 @helper
-def _entries(columns, x, y0, notes, unit, known, starts, rows, planes, block, found):
+def _entries(columns, spans, x, y0, unit, known, starts, rows, planes, block, found):
     """The entries of some columns, one after the other."""
     a = start = 0
     for i in range(columns.size):
-        j = np.uintp(columns[i])
-        longest = notes[j, LONGEST]
+        j, longest = np.uintp(columns[i]), spans[i]
         short = exact_step(x[j], longest * SHORTER, unit)
         half = 0.5 / exact_step(x[j], longest, unit), 0.5 / exact_step(x[j], longest / RATIO, unit), 0.5 / short
         for k in range(starts[j], starts[j + np.uintp(1)]):
@@ -343,18 +342,18 @@ def _note(note, step, calls, status, longest, side):
 
 
 @helper
-def _sort_out(x, y0, mine, reach, rtol, unit, known, starts, rows, place, planes, block, found, notes, out, error, others, left,
-              last):  # fmt: skip
+def _sort_out(x, y0, mine, spans, reach, rtol, unit, known, starts, rows, place, planes, block, found, notes, out, error, others,
+              left, last):  # fmt: skip
     """Keep the columns that are known; those that deserve another chance to the front of `mine`, the rest to `others`."""
     again = i = 0
     while i < mine.size:
         stop = _batch(mine, i, mine.size, starts, BLOCK)
-        _entries(mine[i:stop], x, y0, notes, unit, known, starts, rows, planes, block, found)
+        _entries(mine[i:stop], spans[i:stop], x, y0, unit, known, starts, rows, planes, block, found)
         start = 0
         for c in range(i, stop):
             j = np.uintp(mine[c])
             first, end = starts[j], start + starts[j + np.uintp(1)] - starts[j]
-            stride, longest = _stride(found, start, end, MODEST * rtol), notes[j, LONGEST]
+            stride, longest = _stride(found, start, end, MODEST * rtol), spans[c]
             settled = stride < 0.0 or ((stride == 0.0 or last) and _stride(found, start, end, PATIENT * rtol) < 0.0)
             if settled:
                 for e in range(start, end):
@@ -362,7 +361,7 @@ def _sort_out(x, y0, mine, reach, rtol, unit, known, starts, rows, place, planes
                     out[k], error[k] = found[0, e], found[3, e]
                 _note(notes[j], longest * SHORTER, 0.0, CONVERGED if stride < 0.0 else ROUNDED, longest, 0.0)
             elif stride > 0.0 and not last and longest * stride <= min(reach[j, 1], reach[j, 2]):
-                mine[again], notes[j, LONGEST] = j, longest * stride
+                mine[again], spans[again] = j, longest * stride
                 again += 1
             else:
                 others[left] = j
@@ -502,13 +501,13 @@ def _batch(others, start, left, starts, most):
 
 
 @helper
-def _begin_color(mine, reach, notes, lists):
+def _begin_color(mine, reach, spans, lists):
     """The columns with room for three steps on both sides, and the others."""
     again = left = 0
     for i in range(mine.size):
         j = mine[i]
         if reach[j, 0] <= min(reach[j, 1], reach[j, 2]):
-            lists[0, again], notes[j, LONGEST] = j, reach[j, 0]
+            lists[0, again], spans[again] = j, reach[j, 0]
             again += 1
         else:
             lists[1, left] = j
@@ -517,13 +516,13 @@ def _begin_color(mine, reach, notes, lists):
 
 
 @carrier
-def _color(f, x, point, planes, scratch, lists, block, found, tab, steps, count, members, asked, values, mine, reach, rtol, unit,
-           known, y0, starts, rows, place, out, error, notes, watch):  # fmt: skip
+def _color(f, x, point, planes, scratch, lists, spans, block, found, tab, steps, count, members, asked, values, mine, reach, rtol,
+           unit, known, y0, starts, rows, place, out, error, notes, watch):  # fmt: skip
     """The entries of one colour: evaluations, a result that moved although it cannot, a status."""
-    again, left = _begin_color(mine, reach, notes, lists)
+    again, left = _begin_color(mine, reach, spans, lists)
     calls, chance, missed = 0, 0, -1
     while again > 0:
-        status = _three_pairs(f, x, point, scratch, lists[0, :again], notes, unit, planes)
+        status = _three_pairs(f, x, point, scratch, lists[0, :again], spans, unit, planes)
         if status != OK:
             return calls, missed, status
         calls += 6
@@ -531,8 +530,8 @@ def _color(f, x, point, planes, scratch, lists, block, found, tab, steps, count,
             missed = _moved(planes[0], y0, lists[0, :again], starts, rows)
         chance += 1
         again, left = _sort_out(
-            x, y0, lists[0, :again], reach, rtol, unit, known, starts, rows, place, planes, block, found, notes, out, error,
-            lists[1], left, chance > CHANCES,
+            x, y0, lists[0, :again], spans, reach, rtol, unit, known, starts, rows, place, planes, block, found, notes, out,
+            error, lists[1], left, chance > CHANCES,
         )  # fmt: skip
     start = 0
     while start < left:
@@ -550,7 +549,8 @@ def _color(f, x, point, planes, scratch, lists, block, found, tab, steps, count,
 
 @kernel
 def search_colors(f, x, reach, rtol, roundoff, known, first, coords, y0, starts, rows, place, out, error, notes, missed, calls,
-                  point, planes, scratch, lists, block, found, tab, steps, count, members, asked, values, lo, hi):  # fmt: skip
+                  point, planes, scratch, lists, spans, block, found, tab, steps, count, members, asked, values, lo,
+                  hi):  # fmt: skip
     """The entries of colours lo..hi by extrapolation, their error bars, and the notes of the columns as in ``extrapolate.py``.
 
     Each column has its own steps. Three do for most; the others search as a column by itself would, but look at f together.
@@ -566,8 +566,8 @@ def search_colors(f, x, reach, rtol, roundoff, known, first, coords, y0, starts,
     for g in range(lo, hi):
         mine = coords[first[g] : first[g + 1]]
         calls[g], stranger, status = _color(
-            f, x, point, planes, scratch, lists, block, found, tab, steps, count, members, asked, values, mine, reach, rtol,
-            roundoff, known, y0, starts, rows, place, out, error, notes, missed.size > 0,
+            f, x, point, planes, scratch, lists, spans, block, found, tab, steps, count, members, asked, values, mine, reach,
+            rtol, roundoff, known, y0, starts, rows, place, out, error, notes, missed.size > 0,
         )  # fmt: skip
         if status != OK:
             return failed(status, g)
