@@ -1,4 +1,4 @@
-"""The pictures of accuracy.md: `python docs/pictures.py` draws them into docs/pictures."""
+"""The pictures of accuracy.md and sparse.md: `python docs/pictures.py` draws them into docs/pictures."""
 
 import math
 from pathlib import Path
@@ -9,9 +9,11 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+import scipy.sparse
+from matplotlib.colors import ListedColormap
 from numba import njit
 
-from fastfd import step_analysis
+from fastfd import color, step_analysis
 
 HERE = Path(__file__).parent / "pictures"
 
@@ -57,6 +59,44 @@ def draw(name, *panels):
     plt.close(figure)
 
 
+#: Eight hues that differ for colour-blind eyes too (Okabe and Ito 2008).
+HUES = ListedColormap(["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000"])
+
+
+def laplacian(k):
+    line = scipy.sparse.diags_array([1.0] * 3, offsets=[-1, 0, 1], shape=(k, k))
+    return scipy.sparse.csr_array(scipy.sparse.kronsum(line, line))
+
+
+def arrowhead(n):
+    found = np.eye(n)
+    found[0, :] = found[:, 0] = 1.0
+    return scipy.sparse.csr_array(found)
+
+
+def show_entries(ax, pattern, colors, title):
+    """The entries of a matrix, each in the colour of its column."""
+    rows, columns = pattern.nonzero()
+    ax.scatter(columns, rows, c=colors[columns], s=3600 / pattern.shape[0] ** 1.45, marker="s", cmap=HUES, vmin=0, vmax=7, lw=0)
+    n = pattern.shape[0]
+    ax.set(title=title, aspect="equal", xlim=(-1, n), ylim=(n, -1), xlabel="column", ylabel="row")
+
+
+def sparsity():
+    """Patterns and colours of a Laplacian and of an arrowhead."""
+    figure, axes = plt.subplots(1, 3, figsize=(12.6, 4.4), layout="constrained")
+    k, grid, arrow = 12, laplacian(12), arrowhead(24)
+    colors, stars = color(grid), color(arrow, symmetric=True)
+    show_entries(axes[0], grid, colors, f"Laplacian on {k} × {k} points: {colors.max() + 1} colours")
+    axes[1].imshow(colors.reshape(k, k), cmap=HUES, vmin=0, vmax=7)
+    for i in range(k * k):
+        axes[1].text(i % k, i // k, str(colors[i]), ha="center", va="center", color="white", fontsize=9)
+    axes[1].set(title="the same, on the grid: no star of five twice", xticks=[], yticks=[])
+    show_entries(axes[2], arrow, stars, f"arrowhead Hessian: {stars.max() + 1} colours")
+    figure.savefig(HERE / "sparsity.png", dpi=100, metadata={"Software": None})
+    plt.close(figure)
+
+
 def main():
     HERE.mkdir(exist_ok=True)
     orders = {"stencils": [("central", p) for p in (2, 4, 6, 8)], "exact": math.e, "steps": np.geomspace(1e-10, 1.5, 110)}
@@ -71,6 +111,7 @@ def main():
     )
     draw("floor", ("1e10 + sin(x) at x = 1", lifted, 1.0, at_1), (noise, noisy, 1.0, at_1))
     draw("limit", ("exp(x) at x = 1, nothing given", exp, 1.0, {}), (noise + ", nothing given", noisy, 1.0, {}))
+    sparsity()
     draw("kink", ("|x| at x = 0.001", kink, 1e-3, {"exact": 1.0, "stencils": ("forward", "central")}))
 
 

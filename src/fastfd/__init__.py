@@ -12,19 +12,20 @@ if TYPE_CHECKING:
     from fastfd.noise import NoiseInfo, noise_level
     from fastfd.report import GradientCheck
     from fastfd.second import Hessian, hessian, hvp
+    from fastfd.sparse import SparsityInfo, color, detect_sparsity
     from fastfd.stencils import Stencil
     from fastfd.verdicts import relative_error
 
 __version__ = "0.1.0"
 __all__ = [
-    "Derivative", "Gradient", "GradientCheck", "Hessian", "Info", "Jacobian", "NoiseInfo", "Stencil", "StepAnalysis",
-    "check_gradient", "check_hessian", "check_jacobian", "derivative", "gradient", "hessian", "hvp", "implicit_jacobian",
-    "jacobian", "jvp", "noise_level", "relative_error", "step_analysis",
+    "Derivative", "Gradient", "GradientCheck", "Hessian", "Info", "Jacobian", "NoiseInfo", "SparsityInfo", "Stencil",
+    "StepAnalysis", "check_gradient", "check_hessian", "check_jacobian", "color", "derivative", "detect_sparsity", "gradient",
+    "hessian", "hvp", "implicit_jacobian", "jacobian", "jvp", "noise_level", "relative_error", "step_analysis",
 ]  # fmt: skip
 
 #: The modules they come from, in the order of their floors. One is imported when a name is first asked for (SPEC 1), and
 #: numba with it.
-_HOMES = ("stencils", "verdicts", "info", "first", "second", "noise", "analysis", "report", "check", "implicit")
+_HOMES = ("stencils", "verdicts", "info", "sparse", "first", "second", "noise", "analysis", "report", "check", "implicit")
 
 
 if not TYPE_CHECKING:  # or it would take any name for one of ours

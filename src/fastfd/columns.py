@@ -29,7 +29,10 @@ from fastfd.plan import Groups, Plan, along, one_by_one
 from fastfd.run import LINE, Job, aligned, bad_coordinate
 from fastfd.steps import checked_bounds, place_reach, place_steps
 
-__all__ = ["MOST_SIDES", "Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "nothing", "one_sided"]
+__all__ = [
+    "MOST_SIDES", "NOT_COMPLEX", "REAL_ONLY", "Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "disagreement",
+    "nothing", "one_sided", "verdicts",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 NOTHING = np.empty(0)
@@ -196,6 +199,10 @@ class FixedJob(_StepJob):
         finer = self.sweep_rows(x, args, centre, groups, steps * [0.5, 1.0])
         return self.judged(rows, finer, y0, steps)
 
+    def product(self, x: Array, args: tuple, groups: Groups, steps: Array) -> Array:
+        """The rows alone."""
+        return self.sweep_rows(x, args, self.at(x, args) if self.centred else NOTHING, groups, steps)
+
     def sweep_rows(
         self, x: Array, args: tuple, centre: Array, groups: Groups, steps: Array, begin: bool = False
     ) -> Array:
@@ -223,8 +230,12 @@ def _verdicts(rows: Array, error: Array, rounding: Array) -> NDArray[np.int64]:
     """What to think of columns of fixed stencils, by their error bars."""
     lost = ((error > 0.1 * np.abs(rows)) & (error > 10 * rounding)).any(axis=1)
     fair = error.max(axis=1) > 1e-6 * np.abs(rows).max(axis=1)
-    verdict = np.where(lost, SCALELESS, np.where(fair, ROUNDED, CONVERGED))
-    return np.where(np.isfinite(rows).all(axis=1), verdict, DOMAIN)
+    return verdicts(lost, fair, np.isfinite(rows).all(axis=1))
+
+
+def verdicts(lost: Any, fair: Any, finite: Any) -> NDArray[np.int64]:
+    """Columns that show no derivative, those that are known fairly, and those that stayed in the domain, in numbers."""
+    return np.where(finite, np.where(lost, SCALELESS, np.where(fair, ROUNDED, CONVERGED)), DOMAIN)
 
 
 class SearchJob(_StepJob):
@@ -328,6 +339,10 @@ def _pool(memory: Array) -> None:
         memory[known, NOISE_LEVEL] = np.maximum(seen, 2 * np.median(seen))
 
 
+NOT_COMPLEX = "method='complex' needs f to work with complex numbers, and it does not"
+REAL_ONLY = "method='complex' needs f to return complex numbers for complex x; f drops the imaginary part"
+
+
 class ComplexJob(Job):
     """The same function, compiled for complex numbers; its derivative is real."""
 
@@ -335,11 +350,9 @@ class ComplexJob(Job):
         try:
             super().__init__(function, x.astype(complex), args, kernel, space)
         except (NumbaError, TypeError) as error:
-            msg = "method='complex' needs f to work with complex numbers, and it does not"
-            raise TypeError(msg) from error
+            raise TypeError(NOT_COMPLEX) from error
         if not self.sample.complex:
-            msg = "method='complex' needs f to return complex numbers for complex x; f drops the imaginary part"
-            raise TypeError(msg)
+            raise TypeError(REAL_ONLY)
         self.m, self.sample.complex = self.m // 2, False
 
 
@@ -370,7 +383,7 @@ class ImaginaryJob(ComplexJob):
         for shorter in (1.0, 1e-4):
             real = self._real.columns(x, args, along(direction), reach * [shorter, 1.0, 1.0])
             nfev += real.nfev
-            wrong = _disagreement(rows, real, direction)
+            wrong = disagreement(direction @ rows, np.abs(direction) @ np.abs(rows), real)
             if wrong is None:
                 return nfev
         raise ValueError(wrong)
@@ -380,11 +393,10 @@ def _imaginary_workspace(n: int, m: int) -> tuple:
     return np.empty(n, complex), np.empty(2 * m), np.empty(2 * m)
 
 
-def _disagreement(rows: Array, real: Columns, direction: Array) -> str | None:
-    """What to say where a complex-step Jacobian and a real derivative differ by more than both can be wrong: f is not
-    analytic there."""
+def disagreement(found: Array, size: Array, real: Columns) -> str | None:
+    """What to say where products of a complex-step Jacobian, from parts of some size, and real derivatives differ by more
+    than both can be wrong: f is not analytic there."""
     expected, bar = real.rows[0], real.error[0]
-    found, size = direction @ rows, np.abs(direction) @ np.abs(rows)
     wrong = np.abs(found - expected) > 10 * bar + 1e-6 * (size + np.abs(expected))
     if real.status[0] > ROUNDED or not wrong.any():
         return None

@@ -12,13 +12,14 @@ from fastfd.columns import FixedJob, SearchJob
 from fastfd.function import Function
 from fastfd.info import Info
 from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, NOISY, ROUNDED, SCALELESS, workspace
-from fastfd.kernels.pairs import NOISE_SHOWS, NOTES, RUNGS, axes, fixed_pairs, mixed_pairs
+from fastfd.kernels.pairs import NOISE_SHOWS, NOTES, RUNGS, axes, fixed_listed, fixed_pairs, mixed_listed, mixed_pairs
+from fastfd.pattern import Pattern
 from fastfd.plan import Groups, Plan, one_by_one_and
 from fastfd.run import Job
 from fastfd.stencils import named_stencil
 from fastfd.steps import stencil_table
 
-__all__ = ["Curvature", "FixedPairs", "SearchPairs"]
+__all__ = ["Curvature", "FixedPairs", "Listed", "SearchPairs"]
 
 Array = NDArray[np.float64]
 #: A move along v and a move of one coordinate add up: each gets a little less than half of the room.
@@ -43,12 +44,45 @@ class Curvature(NamedTuple):
         return Info(error, self.step.reshape(x_shape), self.nfev, self.status.reshape(x_shape))
 
 
+class Listed:
+    """The pairs below the diagonal that a symmetric pattern names, and where they go in its rows.
+
+    ``starts`` and ``partners`` list them row by row, ``below`` and ``above`` where an entry and its mirror image stand,
+    ``ends`` and ``diagonal`` the places on the diagonal and which ones.
+    """
+
+    def __init__(self, pattern: Pattern):
+        mirror, rows = pattern.mirror(), np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
+        lower, on = pattern.indices < rows, pattern.indices == rows
+        self.pattern, self.partners = pattern, pattern.indices[lower].astype(np.int64)
+        self.starts = np.concatenate([[0], np.cumsum(np.bincount(rows[lower], minlength=pattern.shape[0]))])
+        self.below, self.above = np.flatnonzero(lower), mirror[lower]
+        self.ends, self.diagonal = np.flatnonzero(on), rows[on]
+
+    def spread(self, pairs: Array, axes: Array) -> Array:
+        """All entries of the pattern from those of the pairs and those along the axes."""
+        data = np.empty(self.pattern.size)
+        data[self.below] = data[self.above] = pairs[:, 0]
+        data[self.ends] = axes[self.diagonal, 0]
+        return data
+
+    def worst(self, data: Array) -> Array:
+        """The largest entry of each row."""
+        found, filled = np.zeros(self.pattern.shape[0]), np.diff(self.pattern.indptr) > 0
+        if filled.any():
+            found[filled] = np.maximum.reduceat(data, self.pattern.indptr[:-1][filled])
+        return found
+
+
 class _PairJob:
-    """Two jobs on one function: along each direction, and over the pairs below the diagonal."""
+    """Jobs on one function: along each direction, over the pairs below the diagonal, and over some of them."""
+
+    listing: Any
 
     def __init__(self, function: Function, plan: Plan, x: Array, args: tuple, line: Any, kernel: Any, space: Any):
         self.plan, self.line = plan, line(function, plan, x, args)
         self.pairs = Job(function, x, args, kernel, space)
+        self.some = Job(function, x, args, self.listing, space)
         self.sample, self.shape, self.result_shape = self.line.sample, x.shape, self.line.result_shape
         self.n, self.m, self.empty = x.size, self.line.m, self.line.empty
 
@@ -62,12 +96,18 @@ class _PairJob:
     def matrix(self, x: Array, args: tuple, full: bool) -> Curvature:
         raise NotImplementedError
 
+    def listed(self, x: Array, args: tuple, pairs: Listed, full: bool) -> Curvature:
+        """The entries of a pattern, in the order of its rows."""
+        raise NotImplementedError
+
     def product(self, x: Array, args: tuple, v: Array, full: bool) -> Curvature:
         raise NotImplementedError
 
 
 class FixedPairs(_PairJob):
     """The first-derivative stencil of one direction applied to that of the other; a second one on the diagonal."""
+
+    listing = staticmethod(fixed_listed)
 
     def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
         super().__init__(function, plan, x, args, FixedJob, fixed_pairs, lambda n, m: (np.empty(n + m),))
@@ -89,6 +129,27 @@ class FixedPairs(_PairJob):
         self.pairs.run(x, args, rest, count, self.plan.parallel)
         value[np.arange(count), np.arange(count)] = diagonal
         return value
+
+    def listed(self, x: Array, args: tuple, pairs: Listed, full: bool) -> Curvature:
+        steps = self.line.place(x)
+        data = self._listed(x, args, pairs, steps)
+        if not full:
+            return Curvature(data, data, steps, 0, steps)
+        finer, main = self._listed(x, args, pairs, steps * [0.5, 1.0]), self.plan.stencils[0]
+        gain, pattern = 2.0**main.accuracy / (2.0**main.accuracy - 1), pairs.pattern
+        area = np.repeat(steps[:, 0], np.diff(pattern.indptr)) * steps[pattern.indices, 0]
+        rounding = 2 * self.line.roundoff * main.rounding * 5 * abs(self.line.at(x, args)[0])
+        error = gain * np.abs(data - finer) + rounding / area
+        calls = 1 + 2 * int(self.table[:, 0].max() ** 2 * pairs.partners.size + self.n * len(main.offsets))
+        status = np.where(np.isfinite(pairs.worst(np.abs(data))), CONVERGED, DOMAIN)
+        return Curvature(data, error, steps[:, 0], calls, status)
+
+    def _listed(self, x: Array, args: tuple, pairs: Listed, steps: Array) -> Array:
+        groups, out = self.line.groups, np.empty((pairs.partners.size, self.m))
+        diagonal = self.line.product(x, args, groups, steps)
+        rest = groups.index, groups.speeds, steps, self.table, pairs.starts, pairs.partners, out
+        self.some.run(x, args, rest, self.n, self.plan.parallel)
+        return pairs.spread(out, diagonal)
 
     def product(self, x: Array, args: tuple, v: Array, full: bool) -> Curvature:
         if not v.any():
@@ -128,8 +189,20 @@ def _first_order(plan: Plan, row: int) -> Any:
     return named_stencil("forward" if max(offsets) > 0 else "backward", 1, accuracy)
 
 
+class _Axes(NamedTuple):
+    """What pairs must know of the directions, and the second derivatives along them."""
+
+    known: tuple
+    out: Array
+    error: Array
+    notes: Array
+    noisy: bool
+
+
 class SearchPairs(_PairJob):
     """Extrapolated mixed differences; where to take them is learned along each direction."""
+
+    listing = staticmethod(mixed_listed)
 
     def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
         super().__init__(function, plan, x, args, SearchJob, mixed_pairs, lambda n, m: workspace(n, m, 1))
@@ -145,10 +218,19 @@ class SearchPairs(_PairJob):
         reach = np.vstack([self.line.place(x, HALF), self.line.along(x, v, HALF)])
         return self._search(x, args, one_by_one_and(v), reach, self.n, 1, False)
 
-    def _search(
-        self, x: Array, args: tuple, groups: Groups, reach: Array, start: int, count: int, parallel: bool | None
-    ) -> Curvature:
-        """The rows of the matrix from `start`, `count` of them."""
+    def listed(self, x: Array, args: tuple, pairs: Listed, full: bool) -> Curvature:
+        groups, shape = self.line.groups, (pairs.partners.size, self.m)
+        along = self._axes(x, args, groups, self.line.place(x, ALMOST))
+        out, error = np.empty(shape), np.empty(shape)
+        rest = *along.known, pairs.starts, pairs.partners, out, error
+        self.some.run(x, args, rest, self.n, self.plan.parallel)
+        value, bar = pairs.spread(out, along.out), pairs.spread(error, along.error)
+        notes = along.notes
+        status = _verdicts(pairs.worst(np.abs(value)), pairs.worst(bar), notes[:, 2].astype(int), along.noisy)
+        return Curvature(value, bar, notes[:, 0], 1 + int(notes[:, 1].sum()), status)
+
+    def _axes(self, x: Array, args: tuple, groups: Groups, reach: Array) -> _Axes:
+        """What pairs must know of each direction."""
         size, y0 = groups.count, self.line.at(x, args)
         out, error, samples = (np.empty((size, self.m)) for _ in range(3))
         notes, ladders, axis = np.empty((size, NOTES)), np.empty((size, RUNGS)), np.empty((size, RUNGS, 2, self.m))
@@ -160,22 +242,34 @@ class SearchPairs(_PairJob):
             noise = np.maximum(seen, noise)
             self.axes.run(x, args, (*front, noise, True, *along), size, self.plan.parallel)
         noisy = bool((noise > NOISE_SHOWS * self.axes.roundoff * np.abs(y0)).any())
+        return _Axes((*front, noise, notes, ladders, axis), out, error, notes, noisy)
+
+    def _search(
+        self, x: Array, args: tuple, groups: Groups, reach: Array, start: int, count: int, parallel: bool | None
+    ) -> Curvature:
+        """The rows of the matrix from `start`, `count` of them."""
+        size, (known, out, error, notes, noisy) = groups.count, self._axes(x, args, groups, reach)
         value, bar = np.empty((size, size, self.m)), np.empty((size, size, self.m))
-        self.pairs.run(x, args, (*front, noise, notes, ladders, axis, value, bar), count, parallel, start=start)
+        self.pairs.run(x, args, (*known, value, bar), count, parallel, start=start)
         if start:
             return self._found(value[start, :start], bar[start, :start], notes, start, noisy)
         value[np.arange(size), np.arange(size)], bar[np.arange(size), np.arange(size)] = out, error
         return self._found(value, bar, notes, size, noisy)
 
     def _found(self, value: Array, error: Array, notes: Array, n: int, noisy: bool) -> Curvature:
-        poor = NOISY if noisy else SCALELESS
-        rows, bars, step = np.abs(value).reshape(n, -1), error.reshape(n, -1).max(axis=1), notes[:n, 0]
-        lost = np.where(bars > 1e-3 * rows.max(), poor, np.where(bars > 1e-8 * rows.max(), ROUNDED, CONVERGED))
-        axis = notes[:n, 2].astype(int)
-        axis = np.where(axis == SCALELESS, poor, axis)
-        axis = np.where(axis == DOMAIN, DOMAIN, np.where(bars > 1e-3 * rows.max(), axis, np.minimum(axis, ROUNDED)))
-        status = np.where(np.isfinite(rows).all(axis=1), np.maximum(axis, lost), DOMAIN)
+        rows, bars, step = np.abs(value).reshape(n, -1).max(axis=1), error.reshape(n, -1).max(axis=1), notes[:n, 0]
+        status = _verdicts(rows, bars, notes[:n, 2].astype(int), noisy)
         return Curvature(value, error, step, 1 + int(notes[:, 1].sum()), status)
+
+
+def _verdicts(rows: Array, bars: Array, axis: NDArray[np.int64], noisy: bool) -> NDArray[np.int64]:
+    """What to think of each row of a Hessian, by its largest entry, its widest bar, the verdict on its axis, and whether f
+    is noisy."""
+    largest, poor = rows.max(initial=0.0), NOISY if noisy else SCALELESS
+    lost = np.where(bars > 1e-3 * largest, poor, np.where(bars > 1e-8 * largest, ROUNDED, CONVERGED))
+    axis = np.where(axis == SCALELESS, poor, axis)
+    axis = np.where(axis == DOMAIN, DOMAIN, np.where(bars > 1e-3 * largest, axis, np.minimum(axis, ROUNDED)))
+    return np.where(np.isfinite(rows), np.maximum(axis, lost), DOMAIN)
 
 
 def _noise(samples: Array, y0: Array, roundoff: float) -> Array:

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfd.colored import Missed
 from fastfd.columns import MOST_SIDES, Columns, FixedJob, ImaginaryJob, SearchJob, nothing, one_sided
 from fastfd.info import Info
 from fastfd.kernels.extrapolate import NONSMOOTH
+from fastfd.matrixfree import operator_of
 from fastfd.plan import along, checked_order
 from fastfd.points import JOBS
 from fastfd.prepared import Prepared, assemble, first_call, given
 from fastfd.run import Job, as_point, checked_direction
+from fastfd.sparse import Sparsity, sparse_value
 
 __all__ = ["Derivative", "Gradient", "Jacobian", "derivative", "gradient", "jacobian", "jvp"]
 
@@ -31,8 +34,8 @@ class Jacobian(Prepared):
         ``f(x, *args)``, njit or plain Python; or ``f(x, out, *args)`` with `out_size`.
     method : {"adaptive", "forward", "backward", "central", "complex"} or Stencil, optional
         How to differentiate; see :func:`jacobian`.
-    accuracy, step, rtol, bounds, parallel, noise, out_size : optional
-        As in :func:`jacobian`.
+    accuracy, step, rtol, bounds, parallel, noise, sparsity, out_size : optional
+        As in :func:`jacobian`. A sparsity pattern and its colours are kept; with ``"auto"`` they are found at the first point.
 
     Raises
     ------
@@ -59,12 +62,48 @@ class Jacobian(Prepared):
     array([2.5, 1.3])
     """
 
+    _sparsity: Any = None
+
+    def __init__(self, f: Callable, *, sparsity: Any = None, **keywords: Any):
+        super().__init__(f, **keywords)
+        self._sparsity = None if sparsity is None else Sparsity(sparsity)
+
+    def linear_operator(self, x: Any, *args: Any) -> Any:
+        """The Jacobian at x as a ``scipy.sparse.linalg.LinearOperator``, without its entries.
+
+        A product takes the evaluations of one column. The adjoint takes the entries, so it exists only with `sparsity`; then
+        they are computed once, and both products are theirs.
+
+        Parameters
+        ----------
+        x : array_like
+            The point, as in a call.
+        *args
+            Extra arguments of f.
+
+        Returns
+        -------
+        LinearOperator
+            Of shape (m, n), for f and x of any shape.
+        """
+        point = as_point(x)
+        if self._sparsity is not None:
+            matrix = self(point, *args)
+            return operator_of(matrix.shape, lambda v: matrix @ v, lambda u: matrix.T @ u)
+        found = self._as(Directional)
+        m = found._job(point, self._function.arguments(args)).m
+        return operator_of((m, point.size), lambda v: found(point, v.reshape(point.shape), *args).reshape(-1), None)
+
     def _make_job(self, x: Array, args: tuple) -> Job:
+        if self._sparsity is not None:
+            return self._sparsity.job(self._function, self._plan, x, args)
         kinds: dict[str, Any] = {"fixed": FixedJob, "adaptive": SearchJob, "complex": ImaginaryJob}
         return kinds[self._plan.kind](self._function, self._plan, x, args)
 
     def _evaluate(self, x: Array, args: tuple, full: bool, *more: Any) -> tuple[Any, Info | None]:
         job = self._job(x, args)
+        if self._sparsity is not None:
+            return self._sparse(job, x, args, full)
         if not full and not job.empty:
             rows = job.rows(x, args)
             self._open_lane(job, x, args)
@@ -72,6 +111,16 @@ class Jacobian(Prepared):
         found = nothing(x.size, job.m) if job.empty else self._columns(job, x, args)
         info = self._info(found, job)
         return assemble(found.rows, job), _with_sides(info, job, [(x, i) for i in range(x.size)], args)
+
+    def _sparse(self, job: Any, x: Array, args: tuple, full: bool) -> tuple[Any, Info | None]:
+        """The matrix; with a pattern that was found at other points, once more if it misses an entry here."""
+        try:
+            return sparse_value(job, x, args, full)
+        except Missed:
+            if self._sparsity is None or not self._sparsity.widen(self._function, self._plan, x, args):
+                raise
+            self._jobs.clear()
+            return sparse_value(self._job(x, args), x, args, full)
 
     def _open_lane(self, job: Any, x: Array, args: tuple) -> None:
         """From the third call on small jobs without extra arguments go by a shorter way."""
@@ -140,6 +189,9 @@ class Gradient(Jacobian):
     >>> np.round(found.x, 6)
     array([1., 1.])
     """
+
+    def __init__(self, f: Callable, **keywords: Any):
+        Prepared.__init__(self, f, **keywords)
 
     def _make_job(self, x: Array, args: tuple) -> Job:
         job = super()._make_job(x, args)
@@ -241,8 +293,11 @@ def _point_info(found: Columns, job: Job, x: Array) -> Info:
     return Info(error.reshape(x.shape), found.step.reshape(x.shape), found.nfev, found.status.reshape(x.shape))
 
 
-class _Directional(Jacobian):
+class Directional(Jacobian):
     """J·v: all coordinates move together along v."""
+
+    def __init__(self, f: Callable, **keywords: Any):
+        Prepared.__init__(self, f, **keywords)
 
     def __call__(self, x: Any, v: Any, *args: Any, full_output: bool = False) -> Any:  # type: ignore[override]
         point = as_point(x)
@@ -254,6 +309,8 @@ class _Directional(Jacobian):
             found = nothing(1, job.m)
         elif self._plan.kind == "complex":
             found = _combined(job.columns(x, args), v)
+        elif self._plan.kind == "fixed" and not full:
+            return _row(job.product(x, args, along(v), job.along(x, v)), job), None
         else:
             found = job.columns(x, args, along(v), job.along(x, v))
         return _row(found.rows, job), self._info(found, job) if full else None
@@ -350,6 +407,7 @@ def jacobian(
     bounds: Any = None,
     parallel: bool | None = None,
     noise: float | None = None,
+    sparsity: Any = None,
     out_size: int | None = None,
     full_output: bool = False,
 ) -> Any:
@@ -382,6 +440,10 @@ def jacobian(
     noise : float, optional
         For ``adaptive``: the amplitude of the noise in f, absolute, where it is known (:func:`noise_level` estimates it).
         It then need not show by chance: steps and error bars allow for it from the start.
+    sparsity : sparse or dense matrix, (matrix, colors) or "auto", optional
+        Which entries can differ from zero: those that a ``scipy.sparse`` matrix of shape (m, n) stores, or that are not zero
+        in an array. Columns that have no row in common then move together (:func:`color`). ``"auto"`` finds the pattern
+        first (:func:`detect_sparsity`).
     out_size : int, optional
         How many results f writes into its second argument.
     full_output : bool, optional
@@ -391,10 +453,10 @@ def jacobian(
     -------
     J : ndarray
         Of f's shape followed by x's, so (m, n) for vectors; a view whose columns are contiguous. Complex for a
-        complex-valued f.
+        complex-valued f. With `sparsity` a ``scipy.sparse.csr_array`` of shape (m, n) for f and x of any shape.
     info : Info
         Only with `full_output`: ``error`` bounds the error of every entry in the units of J; fixed stencils
-        estimate it by halving the step, at twice the evaluations.
+        estimate it by halving the step, at twice the evaluations. With `sparsity` it is a csr_array too.
 
     Raises
     ------
@@ -402,7 +464,8 @@ def jacobian(
         If f is not callable or returns no numbers, or x is not real.
     ValueError
         If a keyword does not fit, x or f(x) is not finite, x is outside the bounds or they leave no room, f
-        changes its argument, or returns another length at another point.
+        changes its argument, or returns another length at another point; if `sparsity` has another shape than the
+        Jacobian, or is seen to miss an entry.
     Exception
         Whatever f raises, with a note that names the coordinate and the point.
 
@@ -410,7 +473,7 @@ def jacobian(
     -----
     Extrapolation follows Richardson (1911) with Neville's table over all blocks of neighbouring steps, in the
     spirit of Ridders (1982); the error bar uses the even part of f as a witness of noise. Weights of stencils:
-    Fornberg (1988). Complex step: Squire and Trapp (1998).
+    Fornberg (1988). Complex step: Squire and Trapp (1998). Columns in groups: Curtis, Powell and Reid (1974).
 
     Examples
     --------
@@ -428,7 +491,7 @@ def jacobian(
     (True, True)
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "noise": noise, "out_size": out_size}  # fmt: skip
+                "parallel": parallel, "noise": noise, "sparsity": sparsity, "out_size": out_size}  # fmt: skip
     return first_call(Jacobian, f, keywords)(x, *given(args), full_output=full_output)
 
 
@@ -537,4 +600,4 @@ def jvp(
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
                 "noise": noise, "out_size": out_size}  # fmt: skip
-    return first_call(_Directional, f, keywords)(x, v, *given(args), full_output=full_output)
+    return first_call(Directional, f, keywords)(x, v, *given(args), full_output=full_output)

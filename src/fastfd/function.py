@@ -32,11 +32,11 @@ from fastfd.kernels.native import (
 )  # fmt: skip
 from fastfd.steps import unit_roundoff
 
-__all__ = ["ALL", "Function", "Sample", "add_note", "where_it_was", "wrap"]
+__all__ = ["ALL", "SEVERAL", "Function", "Sample", "add_note", "where_it_was", "wrap"]
 
 Array = NDArray[np.float64]
-#: Where a column is named: all coordinates moved together.
-ALL = -1
+#: Where a column is named: all coordinates moved together, or those of one colour.
+ALL, SEVERAL = -1, -2
 
 
 class Sample:
@@ -151,7 +151,8 @@ def _check_types(args: tuple) -> None:
 
 
 def where_it_was(point: Any, column: int) -> str:
-    what = "moved all coordinates" if column == ALL else f"differentiated with respect to coordinate {column}"
+    moved = {ALL: "moved all coordinates", SEVERAL: "moved the coordinates of one colour"}
+    what = moved.get(column, f"differentiated with respect to coordinate {column}")
     return f"raised while fastfd {what}, at x = {point!r}"
 
 

@@ -45,9 +45,19 @@ class Prepared:
         self._function = wrap(f, out_size)
         plan = Plan.of(self.order, method, accuracy, step, rtol, bounds, parallel, noise)
         self._plan = plan.learning(rtol is None or plan.rtol >= ENOUGH)
+        self._start()
+
+    def _start(self) -> None:
         self._here = threading.local()
         self._lanes: dict[tuple, Any] = {}
         self._lane: Callable = _no_lane
+
+    def _as(self, cls: Any) -> Any:
+        """Another operator on the same function with the same keywords, which searches anew at each call."""
+        found = cls.__new__(cls)
+        found._function, found._plan = self._function, self._plan.learning(False)
+        found._start()
+        return found
 
     def __call__(self, x: Any, *args: Any, full_output: bool = False) -> Any:
         """The derivative at x; with `full_output` the pair (value, info)."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.curvature import FixedPairs, SearchPairs
+from fastfd.curvature import FixedPairs, Listed, SearchPairs
+from fastfd.first import Directional, Jacobian
 from fastfd.info import Info
+from fastfd.matrixfree import operator_of
+from fastfd.pattern import Pattern
 from fastfd.prepared import Prepared, first_call, given
 from fastfd.run import as_point, checked_direction
+from fastfd.sparse import Sparsity
 
 __all__ = ["Hessian", "hessian", "hvp"]
 
@@ -25,8 +30,8 @@ class Hessian(Prepared):
     ----------
     f : callable
         ``f(x, *args)`` → one number, njit or plain Python.
-    method, accuracy, step, rtol, bounds, parallel, noise, out_size : optional
-        As in :func:`hessian`.
+    grad, sparsity, method, accuracy, step, rtol, bounds, parallel, noise, out_size : optional
+        As in :func:`hessian`. A pattern and its colours are kept.
 
     Raises
     ------
@@ -53,6 +58,51 @@ class Hessian(Prepared):
     """
 
     order = 2
+    _slopes: Any = None
+    _listed: Listed | None = None
+
+    def __init__(self, f: Callable, *, grad: Callable | None = None, sparsity: Any = None, **keywords: Any):
+        if grad is not None:
+            self.order = 1
+            self._slopes = _Slopes(grad, sparsity=sparsity, **keywords)
+        elif sparsity is not None:
+            self._listed = Listed(_symmetric(sparsity))
+        super().__init__(f, **keywords)
+
+    def _solve(self, x: Array, args: tuple, full: bool, *more: Any) -> Any:
+        if self._slopes is None:
+            return super()._solve(x, args, full, *more)
+        return self._slopes(x, *args, full_output=full)
+
+    def linear_operator(self, x: Any, *args: Any) -> Any:
+        """The Hessian at x as a ``scipy.sparse.linalg.LinearOperator``; it is symmetric, and so its own adjoint.
+
+        With `sparsity` the entries are computed once. Else a product takes the evaluations of one column of differences of
+        `grad`, or, without it, O(n) evaluations of f.
+
+        Parameters
+        ----------
+        x : array_like
+            The point, as in a call.
+        *args
+            Extra arguments of f.
+
+        Returns
+        -------
+        LinearOperator
+            Of shape (n, n), for x of any shape.
+        """
+        point = as_point(x)
+        shape = point.size, point.size
+        if self._listed is not None or (self._slopes is not None and self._slopes.sparse):
+            matrix = self(point, *args)
+            return operator_of(shape, lambda v: matrix @ v, lambda v: matrix @ v)
+        along_v = self._as(_HessianVector) if self._slopes is None else self._slopes.directional()
+
+        def product(v: Array) -> Array:
+            return along_v(point, v.reshape(point.shape), *args).reshape(-1)
+
+        return operator_of(shape, product, product)
 
     def _make_job(self, x: Array, args: tuple) -> Any:
         kinds: dict[str, Any] = {"fixed": FixedPairs, "adaptive": SearchPairs}
@@ -67,6 +117,8 @@ class Hessian(Prepared):
 
     def _evaluate(self, x: Array, args: tuple, full: bool, *more: Any) -> tuple[Any, Info | None]:
         job = self._job(x, args)
+        if self._listed is not None:
+            return self._sparse(job, x, args, full)
         if x.size == 0:
             found = job.nothing()
         elif more:
@@ -78,8 +130,69 @@ class Hessian(Prepared):
         return value.reshape(shape), found.info(shape, job.shape) if full else None
 
 
+    def _sparse(self, job: Any, x: Array, args: tuple, full: bool) -> tuple[Any, Info | None]:
+        listed = self._listed
+        assert listed is not None
+        pattern = listed.pattern
+        if pattern.shape[0] != x.size or job.sample.complex:
+            msg = f"sparsity must have the shape of the Hessian of a real f, {(x.size, x.size)}, got {pattern.shape}"
+            raise ValueError(msg)
+        found = job.listed(x, args, listed, full)
+        if not full:
+            return pattern.matrix(found.value), None
+        status = found.status.reshape(job.shape)
+        return pattern.matrix(found.value), Info(pattern.matrix(found.error), found.step.reshape(job.shape), found.nfev, status)
+
+
+def _symmetric(sparsity: Any) -> Pattern:
+    """The pattern of a Hessian from f alone, where colours gain nothing: an evaluation gives one number."""
+    if isinstance(sparsity, str):
+        msg = f"sparsity={sparsity!r} needs grad=, the gradient of f: one number for an evaluation does not show a pattern"
+        raise ValueError(msg)
+    pattern = Pattern.of(sparsity[0] if isinstance(sparsity, tuple) else sparsity)
+    pattern.mirror()
+    return pattern
+
+
+class _Slopes(Jacobian):
+    """The Jacobian of a gradient: symmetric, up to errors, and then made so."""
+
+    def __init__(self, f: Callable, *, sparsity: Any = None, **keywords: Any):
+        super().__init__(f, **keywords)
+        self._sparsity = None if sparsity is None else Sparsity(sparsity, symmetric=True)
+
+    @property
+    def sparse(self) -> bool:
+        return self._sparsity is not None
+
+    def directional(self) -> Any:
+        return self._as(Directional)
+
+    def _make_job(self, x: Array, args: tuple) -> Any:
+        job = super()._make_job(x, args)
+        if job.m * (1 + job.sample.complex) != x.size * (1 + job.sample.complex) or job.result_shape != x.shape:
+            msg = f"grad must return an array of the shape of x, {x.shape}, got {job.result_shape}"
+            raise ValueError(msg)
+        return job
+
+    def _evaluate(self, x: Array, args: tuple, full: bool, *more: Any) -> tuple[Any, Info | None]:
+        value, info = super()._evaluate(x, args, full)
+        if self._sparsity is not None:
+            return value, info
+        value = _evened(value, x.ndim)
+        return value, info and replace(info, error=_evened(info.error, x.ndim))
+
+
+def _evened(square: Array, ndim: int) -> Array:
+    """The mean of a matrix of derivatives and its transpose."""
+    return 0.5 * (square + square.transpose(*range(ndim, 2 * ndim), *range(ndim)))
+
+
 class _HessianVector(Hessian):
     """H·v: mixed derivatives along v and along each coordinate."""
+
+    def __init__(self, f: Callable, **keywords: Any):
+        Prepared.__init__(self, f, **keywords)
 
     def __call__(self, x: Any, v: Any, *args: Any, full_output: bool = False) -> Any:  # type: ignore[override]
         point = as_point(x)
@@ -98,6 +211,8 @@ def hessian(
     bounds: Any = None,
     parallel: bool | None = None,
     noise: float | None = None,
+    grad: Callable | None = None,
+    sparsity: Any = None,
     out_size: int | None = None,
     full_output: bool = False,
 ) -> Any:
@@ -112,24 +227,31 @@ def hessian(
     method : {"adaptive", "forward", "backward", "central"}, optional
         ``adaptive`` (default) extrapolates mixed central differences, which share the points on the axes. The
         others apply the first-derivative stencil along one coordinate to that along the other.
+    grad : callable, optional
+        ``grad(x, *args)`` → the gradient of f, of x's shape. Then its first differences are the Hessian, and f is not called.
+    sparsity : sparse or dense matrix, (matrix, colors) or "auto", optional
+        Which entries can differ from zero, a symmetric pattern as in :func:`fastfd.jacobian`. With `grad` a star colouring
+        moves many columns at once; from f alone the pairs in the pattern are differenced one by one, in O(nnz) evaluations.
+        ``"auto"`` needs `grad`.
     args, accuracy, step, rtol, bounds, parallel, noise, out_size, full_output : optional
         As in :func:`fastfd.jacobian`.
 
     Returns
     -------
     H : ndarray
-        Of x's shape twice, so (n, n) for a vector. Complex for a complex-valued f.
+        Of x's shape twice, so (n, n) for a vector. Complex for a complex-valued f. With `sparsity` a csr_array.
     info : Info
         Only with `full_output`; ``error`` has the shape and the units of H, ``step`` and ``status`` those of x.
 
     Raises
     ------
     TypeError, ValueError
-        As in :func:`fastfd.jacobian`, and if f returns more than one number or `method` is ``complex``.
+        As in :func:`fastfd.jacobian`, and if f returns more than one number, or `method` is ``complex`` without `grad`.
 
     Notes
     -----
-    The mixed difference with two evaluations a pair and level is that of Abramowitz and Stegun (1964), 25.3.27.
+    The mixed difference with two evaluations a pair and level is that of Abramowitz and Stegun (1964), 25.3.27. Star
+    colouring: Coleman and Moré (1984), Gebremedhin, Tarafdar, Manne and Pothen (2007).
 
     Examples
     --------
@@ -144,7 +266,7 @@ def hessian(
            [2., 0.]])
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "noise": noise, "out_size": out_size}  # fmt: skip
+                "parallel": parallel, "noise": noise, "grad": grad, "sparsity": sparsity, "out_size": out_size}  # fmt: skip
     return first_call(Hessian, f, keywords)(x, *given(args), full_output=full_output)
 
 

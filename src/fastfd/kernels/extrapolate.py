@@ -65,8 +65,8 @@ from fastfd.kernels.tableau import (
 from fastfd.steps import HASTY, START, exact_step, place_search
 
 __all__ = [
-    "CONVERGED", "DOMAIN", "FIRST_STEP", "KNOWN", "MEMORY", "NOISE_LEVEL",
-    "NOISE_SEEN", "NOISY", "NONSMOOTH", "ROUNDED", "SCALELESS", "argument_size", "column", "extrapolate",
+    "CONVERGED", "DOMAIN", "ENTRY", "FIRST_STEP", "KNOWN", "LEVELS", "MEMORY", "MINOR", "NOISE_LEVEL",
+    "NOISE_SEEN", "NOISY", "NONSMOOTH", "RATIO", "ROUNDED", "SCALELESS", "SLOT", "argument_size", "column", "extrapolate",
     "extrapolate_points", "look", "workspace",
 ]  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastfd.kernels.native import NONFINITE, OK, ONLY, assign, evaluate, kernel
 from fastfd.kernels.sweep import failed
 
-__all__ = ["TINY", "imaginary", "imaginary_points"]
+__all__ = ["TINIEST", "TINY", "imaginary", "imaginary_points"]
 
 #: h over |x|, and h at x = 0: h² must vanish against everything, and h must not underflow.
 TINY, TINIEST = 2.0**-66, 2.0**-133

@@ -49,6 +49,7 @@ __all__ = [
     "ONLY",
     "RAISED",
     "STALE",
+    "UNKNOWN",
     "NativeFunction",
     "NumbaError",
     "Unsupported",
@@ -85,6 +86,8 @@ __all__ = [
 #: ASTRAY: f(x) itself is not finite.
 #: MISPLACED: a coordinate of x is not finite, or has no room to move; it comes with 2i or 2i + 1.
 OK, RAISED, LENGTH, STALE, MUTATED, NONFINITE, MISPLACED, ASTRAY = range(8)
+#: What a record answers (see :func:`evaluate`) where it has nothing; no kernel hands it on.
+UNKNOWN = 8
 
 #: Where an evaluation stands in the weighted sum over the nodes of a stencil.
 FIRST, MIDDLE, LAST, ONLY = range(4)
@@ -555,13 +558,31 @@ def _call_back(typingctx, address):
 # --- evaluate, in the worlds where kernels live ------------------------------------------------------------------
 
 
+@helper
+def _recall(record, x, y):
+    """What a record has for the number x[0]; or else the number is noted as asked for."""
+    asked, values = record
+    for s in range(int(asked[0])):
+        if asked[2 + s] == x[0]:
+            for i in range(y.size):
+                y[i] = values[s * y.size + i]
+            return NONFINITE if nonfinite(y) else OK
+    asked[1] = x[0]
+    return UNKNOWN
+
+
 def evaluate(f: Any, x: Any, y: Any, scratch: Any, weight: float, factor: float, part: int) -> int:
     """One evaluation of ``f`` at `x`, gathered into `y`; a status.
 
     `part` says where in a sum it stands: FIRST, MIDDLE, LAST, or the ONLY one.
 
-    The text of the kernels runs as plain Python too (``NUMBA_DISABLE_JIT=1``): then `f` is a Python object.
+    The text of the kernels runs as plain Python too (``NUMBA_DISABLE_JIT=1``): then `f` is a Python object. Or `f` is a
+    record of what a function of one number gave: a pair of arrays, (how many numbers it has, the one asked for in vain,
+    the numbers) and the results one after the other. A search that runs on a record ends where it has to wait for f, and
+    is run again with more; so the searches of many coordinates share evaluations.
     """
+    if isinstance(f, tuple):
+        return _recall(f, x, y)
     values = np.empty(y.size)
     status = f.evaluate(x, values)
     if status != OK:
@@ -576,6 +597,8 @@ def _evaluate_overload(f, x, y, scratch, weight, factor, part):
         return lambda f, x, y, scratch, weight, factor, part: _call_trampoline(
             f, _address(x), _address(y), _address(scratch), y.size, weight, factor, part
         )
+    if isinstance(f, types.UniTuple) and isinstance(f.dtype, types.Array):
+        return lambda f, x, y, scratch, weight, factor, part: _recall(f, x, y)
     return None
 
 

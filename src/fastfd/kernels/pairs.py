@@ -57,7 +57,9 @@ from fastfd.kernels.tableau import BAR, BEST, COMPANION, CONTROL, NOISE, PRIMARY
 from fastfd.kernels.tableau import VALUE as CHOSEN
 from fastfd.steps import START, exact_step
 
-__all__ = ["NOISE_SHOWS", "NOTES", "RUNGS", "axes", "fixed_pairs", "mixed_pairs"]
+__all__ = [
+    "NOISE_SHOWS", "NOTES", "RUNGS", "axes", "fixed_listed", "fixed_pairs", "mixed_listed", "mixed_pairs",
+]  # fmt: skip
 
 #: Rungs of a ladder, and the one of its first step.
 RUNGS, ORIGIN = 52, 20
@@ -170,6 +172,22 @@ def fixed_pairs(f, x, y0, groups, speeds, steps, table, out, work, lo, hi):
             elif status != OK:
                 return failed(status, i)
             assign(out[j, i], out[i, j])
+    return code if unchanged(point, x) else failed(MUTATED, lo)
+
+
+@kernel
+def fixed_listed(f, x, groups, speeds, steps, table, starts, partners, out, work, lo, hi):
+    """The same for some pairs: those of direction i with ``partners[starts[i]:starts[i + 1]]``, a row of `out` each."""
+    point, scratch = work[: x.size], work[x.size :]
+    assign(point, x)
+    code = OK
+    for i in range(lo, hi):
+        for k in range(starts[i], starts[i + 1]):
+            status = _product(f, x, point, scratch, groups, speeds, i, partners[k], steps, table, out[k])
+            if status == NONFINITE:
+                code = failed(status, i) if code == OK else code
+            elif status != OK:
+                return failed(status, i)
     return code if unchanged(point, x) else failed(MUTATED, lo)
 
 
@@ -787,4 +805,35 @@ def mixed_pairs(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, notes, l
                 return failed(status, i)
             assign(out[j, i], out[i, j])
             assign(error[j, i], error[i, j])
+    return OK if unchanged(point, x) else failed(MUTATED, lo)
+
+
+@kernel
+def mixed_listed(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, notes, ladders, axis, starts, partners, out, error, work,
+                 tab, steps, count, members, lo, hi):  # fmt: skip
+    """The same for some pairs: those of direction i with ``partners[starts[i]:starts[i + 1]]``, a row of `out` each."""
+    y0, axis, tab, steps = borrow(y0), borrow(axis), borrow(tab), borrow(steps)
+    steps[CONTROL, UNIT], steps[CONTROL, KNOWN] = roundoff, 0.0
+    point, scratch = work[: x.size], work[x.size :]
+    assign(point, x)
+    rows, order = np.empty((6, y0.size)), np.empty(RUNGS, np.int64)
+    desk = (
+        order, np.empty(RUNGS), np.empty((4, y0.size, RUNGS)), np.empty((2, RUNGS)), np.empty((y0.size, 6)), np.empty(6),
+        np.empty((y0.size, 4)),
+    )  # fmt: skip
+    for i in range(lo, hi):
+        for k in range(starts[i], starts[i + 1]):
+            j = partners[k]
+            if notes[i, SIDE] == 0.0 and notes[j, SIDE] == 0.0:
+                status = _pair(
+                    f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, roundoff, noise, notes, ladders, axis, rows,
+                    order, desk, out[k], error[k],
+                )  # fmt: skip
+            else:
+                status = _one_sided_pair(
+                    f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, notes, ladders, axis, tab, steps, rows,
+                    out[k], error[k],
+                )  # fmt: skip
+            if status != OK:
+                return failed(status, i)
     return OK if unchanged(point, x) else failed(MUTATED, lo)

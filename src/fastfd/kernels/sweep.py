@@ -26,7 +26,7 @@ from fastfd.kernels.native import (
 )  # fmt: skip
 from fastfd.steps import place
 
-__all__ = ["at", "evaluate_at", "failed", "restore", "shift", "sweep", "sweep_points", "unchanged"]
+__all__ = ["at", "evaluate_at", "failed", "restore", "shift", "sweep", "sweep_points", "unchanged", "weigh"]
 
 
 @inner
@@ -70,6 +70,18 @@ def _restore_all(point, x, coords, speeds, t):
 
 
 @helper
+def _move_on(point, x, coords, speeds, before, t):
+    """From x + before·v to x + t·v in one pass; whether the group was still where it had been put."""
+    apart()
+    intact = True
+    for i in range(coords.size):
+        k = coords[i]
+        intact &= point[k] == x[k] + before * speeds[i]
+        point[k] = x[k] + t * speeds[i]
+    return intact
+
+
+@helper
 def unchanged(point, x):
     for i in range(x.size):
         if point[i] != x[i]:
@@ -100,24 +112,29 @@ def at(f, x, y, work):
 
 
 @inner
-def _weigh(f, point, x, y0, coords, speeds, h, row, scale, out, scratch):
+def weigh(f, point, x, y0, coords, speeds, h, row, scale, out, scratch):
     """Σ wᵢ f(x + oᵢhv) · scale into `out`; f(x) is taken from `y0` where that is at hand."""
     size, half = int(row[0]), 2 + row.size // 2
     offsets, weights = stretch(row, 4, half), stretch(row, half, row.size)
-    status = OK
+    status, away, several = OK, 0.0, coords.size > 1
     for i in range(size):
         t, weight = offsets[i] * h, weights[i]
         part = ONLY if size == 1 else LAST if i == size - 1 else FIRST if i == 0 else MIDDLE
         if t == 0.0 and y0.size:
             status = _gather_centre(y0, out, weight, scale, part)
             continue
-        shift(point, x, coords, speeds, t)
+        if away == 0.0:
+            shift(point, x, coords, speeds, t)
+        elif not _move_on(point, x, coords, speeds, away, t):
+            return MUTATED
         status = evaluate(f, point, out, scratch, weight, scale, part)
         if status != OK and status != NONFINITE:
             return status
-        if not restore(point, x, coords, speeds, t):
+        if several:
+            away = t
+        elif not restore(point, x, coords, speeds, t):
             return MUTATED
-    return status
+    return status if away == 0.0 or restore(point, x, coords, speeds, away) else MUTATED
 
 
 @helper
@@ -170,7 +187,7 @@ def sweep(f, x, given, relative, roundoff, lower, upper, table, order, groups, s
         start, stop = groups[g], groups[g + np.uintp(1)]
         coords, v = stretch(groups, start, stop), stretch(speeds, start - first, stop - first)
         h, row = steps[g, 0], table[np.uintp(steps[g, 1])]
-        status = _weigh(f, point, x, y0, coords, v, h, row, _scale(row, h, order), out[g], scratch)
+        status = weigh(f, point, x, y0, coords, v, h, row, _scale(row, h, order), out[g], scratch)
         if status == NONFINITE:
             code = failed(status, k) if code == OK else code
         elif status != OK:
@@ -188,7 +205,7 @@ def sweep_points(f, x, steps, table, order, out, work, lo, hi):
     for i in range(lo, hi):
         h, row = steps[i, 0], table[int(steps[i, 1])]
         scale = _scale(row, h, order)
-        status = _weigh(f, point, x[i : i + 1], nothing, coords, speeds, h, row, scale, out[i], scratch)
+        status = weigh(f, point, x[i : i + 1], nothing, coords, speeds, h, row, scale, out[i], scratch)
         if status == NONFINITE:
             code = failed(status, i) if code == OK else code
         elif status != OK:
