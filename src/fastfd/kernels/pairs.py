@@ -56,7 +56,7 @@ from fastfd.kernels.tableau import BAR, BEST, COMPANION, CONTROL, NOISE, PRIMARY
 from fastfd.kernels.tableau import VALUE as CHOSEN
 from fastfd.steps import START, exact_step
 
-__all__ = ["NOTES", "RUNGS", "axes", "fixed_pairs", "mixed_pairs"]
+__all__ = ["COUNT", "NOTES", "RUNGS", "STATUS", "axes", "fixed_pairs", "mixed_pairs"]
 
 #: Rungs of a ladder, and the one of its first step.
 RUNGS, ORIGIN = 52, 20
