@@ -13,7 +13,7 @@ from bench import cload, rivals
 from bench.table import rendered
 from bench.timing import QUICK, Effort
 
-GROUPS = ("jacobians", "adaptive", "elementwise", "hessians", "parallel", "memory", "coldstart", "checking")
+GROUPS = ("jacobians", "adaptive", "elementwise", "hessians", "parallel", "memory", "coldstart", "checking", "inside")
 LIBRARIES = ("numba", "numpy", "scipy", "numdifftools", "jacobi")
 
 
