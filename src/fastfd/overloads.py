@@ -33,6 +33,7 @@ from fastfd.kernels.native import (
     carried,
     carve,
     flattened,
+    from_line,
     frozen,
     hold,
     linked,
@@ -485,7 +486,8 @@ def _first(f, x, v, args, order, method, accuracy, step, rtol, bounds, parallel,
         width, groups = 1 if points else n, 1 if directed else n
         out = roomy(np.empty((groups, m)))
         at = width + (-width) % LINE + m
-        space = np.empty(at + (3 + _NOTED) * n + _NOTED + room(n, m, groups, order))
+        held = np.empty(LINE + at + (3 + _NOTED) * n + _NOTED + room(n, m, groups, order))
+        space = from_line(held)
         error = errors_for(space, out)
         work = stretch(space, 0, width + m if plain else at)
         given, lower = read_step(space, at, point, step), read_lower(space, at + n, point, bounds)
@@ -493,14 +495,13 @@ def _first(f, x, v, args, order, method, accuracy, step, rtol, bounds, parallel,
         rest = stretch(space, at + (3 + _NOTED) * n + _NOTED, space.size)
         who, way = callee(f, fold(args), framed(flat, point)), way_of(v, point, flat)
         code = run(who, flat, flattened(way), given, lower, upper, rtol, noise, out, error, notes, work, rest)
-        hold(args)
-        hold(way)
+        hold((args, way))
         if code != OK:
             if code > 0 and code % 8 == RAISED:
                 again(f, stretch(space, 0, width), point, args, sized(out_size))
             _complain(code)
         checked(f, flat, point, args, out)
-        hold(space)
+        hold(held)
         return output(out, error, notes, shape, point)
 
     return small(core)
@@ -608,7 +609,8 @@ def _second(f, x, v, args, method, accuracy, step, rtol, bounds, parallel, out_s
         entries = n if directed else n * n
         out = roomy(np.empty((entries, m)))
         at = n + (-n) % LINE + m
-        space = np.empty(at + (3 + _NOTED) * n + room(n, m, one))
+        held = np.empty(LINE + at + (3 + _NOTED) * n + room(n, m, one))
+        space = from_line(held)
         error = errors_for(space, out)
         given, lower = read_step(space, at, point, step), read_lower(space, at + n, point, bounds)
         upper, notes = read_upper(space, at + 2 * n, point, bounds), carve(space, at + 3 * n, (n, _NOTED))
@@ -621,7 +623,7 @@ def _second(f, x, v, args, method, accuracy, step, rtol, bounds, parallel, out_s
             if code > 0 and code % 8 == RAISED:
                 again(f, stretch(space, 0, n), point, args, sized(out_size))
             _complain(code)
-        hold(space)
+        hold(held)
         return output(out, error, notes, shape, point)
 
     return small(core)

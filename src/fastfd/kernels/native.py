@@ -31,6 +31,7 @@ import numpy as np
 from llvmlite import ir
 from llvmlite.binding import add_symbol
 from numba.core import cgutils, types
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError, TypingError
 from numba.core.imputils import impl_ret_borrowed, lower_constant
@@ -86,6 +87,7 @@ __all__ = [
     "evaluate",
     "fill",
     "flattened",
+    "from_line",
     "frozen",
     "gate",
     "has_type",
@@ -1091,6 +1093,24 @@ def _as_complex(typingctx, doubles):
 as_complex: Any = _as_complex
 
 
+#: Bytes in a cache line.
+_LINE = 64
+
+
+def from_line(room: Any) -> Any:
+    """A workspace from the beginning of a cache line on, borrowed; up to a line shorter."""
+    return room
+
+
+@overload(from_line, jit_options={**PART, "forceinline": True})
+def _from_line_overload(room):
+    def begin(room):
+        start = np.intp((np.uintp(_LINE) - _address(room) % np.uintp(_LINE)) % np.uintp(_LINE)) // 8
+        return stretch(room, start, room.size)
+
+    return begin
+
+
 class Mentioned(types.Opaque):
     """A Python object that compiled code mentions; what it is, is known when that compiles."""
 
@@ -1159,7 +1179,7 @@ def overloaded(function: Callable) -> Callable:
 
 def refresh() -> None:
     """Tell numba of new overloads, should it be in the middle of a compilation."""
-    if "_toplevel_typing_context" in vars(cpu_target):
+    if global_compiler_lock.is_locked():
         cpu_target.typing_context.refresh()
 
 
