@@ -13,7 +13,9 @@ from bench import cload, rivals
 from bench.table import rendered
 from bench.timing import QUICK, Effort
 
-GROUPS = ("jacobians", "adaptive", "elementwise", "hessians", "parallel", "memory", "coldstart", "checking", "sparse")
+GROUPS = (
+    "jacobians", "adaptive", "elementwise", "hessians", "parallel", "memory", "coldstart", "checking", "sparse", "inside",
+)  # fmt: skip
 LIBRARIES = ("numba", "numpy", "scipy", "numdifftools", "jacobi")
 
 

@@ -19,7 +19,7 @@ FLOORS = {
     "kernels": 0, "extras": 0,
     "steps": 1, "errorcurve": 1, "verdicts": 1, "evidence": 2,
     "kernels.sweep": 2, "kernels.tableau": 2, "kernels.extrapolate": 2, "kernels.imaginary": 2, "kernels.pairs": 2,
-    "kernels.coloring": 2, "kernels.compressed": 2, "kernels.pointwise": 2, "kernels.ladder": 2,
+    "kernels.coloring": 2, "kernels.compressed": 2, "kernels.pointwise": 2, "kernels.ladder": 2, "kernels.inside": 2,
     "function": 3, "pattern": 3, "plan": 3, "info": 3, "causes": 3, "diagnosis": 3, "trees": 3, "subject": 3,
     "run": 4,
     "columns": 5, "colored": 5, "curvature": 5, "detection": 5, "points": 5, "prepared": 5,

@@ -1,7 +1,7 @@
 """fastfd: derivatives of functions you can only call, at compiled speed, with an honest error bar."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastfd.analysis import StepAnalysis, step_analysis
@@ -27,6 +27,20 @@ __all__ = [
 #: numba with it.
 _HOMES = ("stencils", "verdicts", "info", "sparse", "first", "second", "noise", "analysis", "report", "check", "implicit")
 
+#: What njit code may call.
+_COMPILED = ("derivative", "gradient", "hessian", "hvp", "jacobian", "jvp")
+
+
+def _announce(operator: Any) -> None:
+    """Tell numba that an operator has a meaning in njit code; what that is, is looked up when such code compiles."""
+    native = import_module("fastfd.kernels.native")
+
+    @native.overloaded(operator)
+    def typed(*given: Any, **named: Any) -> Any:
+        return import_module("fastfd.overloads").compiled(operator.__name__)(*given, **named)
+
+    native.refresh()
+
 
 if not TYPE_CHECKING:  # or it would take any name for one of ours
 
@@ -35,6 +49,8 @@ if not TYPE_CHECKING:  # or it would take any name for one of ours
             module = import_module(f"fastfd.{home}")
             if name in module.__all__:
                 globals()[name] = getattr(module, name)
+                if name in _COMPILED:
+                    _announce(globals()[name])
                 return globals()[name]
         msg = f"module 'fastfd' has no attribute {name!r}"
         raise AttributeError(msg)

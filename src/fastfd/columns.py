@@ -20,6 +20,7 @@ from fastfd.kernels.extrapolate import (
     ROUNDED,
     SCALELESS,
     extrapolate,
+    share_rounding_of,
     workspace,
 )
 from fastfd.kernels.imaginary import TINY, imaginary
@@ -275,8 +276,8 @@ class SearchJob(_StepJob):
     def columns(self, x: Array, args: tuple, groups: Groups, reach: Array) -> Columns:
         rows, error, notes = self._search(x, args, self.at(x, args), groups, reach)
         step, calls, status, longest = notes.T[:4]
-        if groups is self.groups:
-            _add_shared_rounding(rows, error, np.abs(x.reshape(-1)), step, self.roundoff)
+        if groups is self.groups and groups.count > 1:
+            share_rounding_of(x.reshape(-1), notes, self.roundoff, rows, error, np.empty(self.m))
         return Columns(rows, error, step, 1 + int(calls.sum()), status.astype(int), longest)
 
     def _search(
@@ -291,21 +292,6 @@ class SearchJob(_StepJob):
         self.run(x, args, rest, groups.count, plan.parallel, begin)
         _pool(memory)
         return rows, error, notes
-
-
-def _add_shared_rounding(rows: Array, error: Array, size: Array, step: Array, unit: float) -> None:
-    """What no difference in xⱼ shows: f rounds another xₖ first, as in cos(p·xₖ)·xⱼ, by u·xₖ at the most, which changes
-    column j by u·xₖ·∂²f/∂xₖ∂xⱼ. The scale of xⱼ being what it is, that is about u·xₖ·(∂f/∂xₖ)/xⱼ."""
-    if size.size < 2:
-        return
-    most, chunk, scale = np.zeros(rows.shape[1]), max(1, 2**16 // max(1, rows.shape[1])), np.fmax(size, step)
-    scale = np.where(scale > 0.0, scale, np.inf)  # a column without a step has no error to speak of, or an infinite one
-    parts = [slice(lo, lo + chunk) for lo in range(0, size.size, chunk)]
-    with np.errstate(over="ignore", invalid="ignore"):
-        for part in parts:
-            most = np.fmax(most, np.fmax.reduce(np.abs(rows[part]) * size[part, None], axis=0))
-        for part in parts:
-            error[part] += unit * np.where(np.isfinite(most), most, 0.0) / scale[part, None]
 
 
 #: One-sided derivatives are looked for at this many columns at the most, and told when known to this share.

@@ -19,7 +19,7 @@ from fastfd.run import Job
 from fastfd.stencils import named_stencil
 from fastfd.steps import stencil_table
 
-__all__ = ["Curvature", "FixedPairs", "Listed", "SearchPairs"]
+__all__ = ["Curvature", "FixedPairs", "Listed", "SearchPairs", "mixed_stencils"]
 
 Array = NDArray[np.float64]
 #: A move along v and a move of one coordinate add up: each gets a little less than half of the room.
@@ -111,7 +111,7 @@ class FixedPairs(_PairJob):
 
     def __init__(self, function: Function, plan: Plan, x: Array, args: tuple):
         super().__init__(function, plan, x, args, FixedJob, fixed_pairs, lambda n, m: (np.empty(n + m),))
-        self.table = stencil_table(tuple(_first_order(plan, s) for s in range(len(plan.stencils))))
+        self.table = stencil_table(mixed_stencils(plan))
 
     def matrix(self, x: Array, args: tuple, full: bool) -> Curvature:
         steps = self.line.place(x)
@@ -179,6 +179,11 @@ class FixedPairs(_PairJob):
         sizes = self.table[:, 0].max()
         calls = 2 * int(sizes**2 * value[..., 0].size / 2 + a.shape[0] * len(main.offsets)) + 1
         return Curvature(value, error, a[:, 0], calls, np.where(bad, DOMAIN, CONVERGED))
+
+
+def mixed_stencils(plan: Plan) -> tuple[Any, ...]:
+    """The first-derivative stencils that go with those of a plan for second derivatives."""
+    return tuple(_first_order(plan, row) for row in range(len(plan.stencils)))
 
 
 def _first_order(plan: Plan, row: int) -> Any:

@@ -32,7 +32,7 @@ from fastfd.kernels.native import (
 )  # fmt: skip
 from fastfd.steps import unit_roundoff
 
-__all__ = ["ALL", "SEVERAL", "Function", "Sample", "add_note", "where_it_was", "wrap"]
+__all__ = ["ALL", "SEVERAL", "Function", "Sample", "add_note", "defaults_of", "star_of", "where_it_was", "wrap"]
 
 Array = NDArray[np.float64]
 #: Where a column is named: all coordinates moved together, or those of one colour.
@@ -100,7 +100,7 @@ class Function:
         return self._unfold(args) if self._fold else args
 
     def _unfold(self, args: tuple) -> tuple:
-        star = _star(self.f, 1 if self.out_size is None else 2)
+        star = star_of(self.f, 1 if self.out_size is None else 2)
         return (*args[:star], *args[star]) if star is not None and star < len(args) else args
 
     def sample(self, point: Any, args: tuple) -> Sample:
@@ -170,20 +170,24 @@ def _checked_size(out_size: Any) -> int | None:
     return None if out_size is None else int(out_size)
 
 
-def _star(f: Any, leading: int) -> int | None:
+def star_of(f: Any, leading: int) -> int | None:
     """Where among the extra arguments the star of ``f(x, *rest)`` begins."""
     parameters = list(inspect.signature(f.py_func).parameters.values())[leading:]
     kinds = [p.kind for p in parameters]
     return kinds.index(inspect.Parameter.VAR_POSITIONAL) if inspect.Parameter.VAR_POSITIONAL in kinds else None
 
 
+def defaults_of(f: Any, leading: int) -> tuple:
+    """The defaults of the extra arguments of an njit function; ``inspect.Parameter.empty`` where there is none."""
+    return tuple(p.default for p in list(inspect.signature(f.py_func).parameters.values())[leading:])
+
+
 def _fold(f: Any, leading: int) -> Callable[[tuple], tuple] | None:
     """How the arguments of a call line up with the parameters of an njit function; None where they just do."""
-    star = _star(f, leading)
+    star = star_of(f, leading)
     if star is not None:
         return lambda args: (*args[:star], tuple(args[star:]))
-    parameters = list(inspect.signature(f.py_func).parameters.values())[leading:]
-    defaults = tuple(p.default for p in parameters)
+    defaults = defaults_of(f, leading)
     if all(d is inspect.Parameter.empty for d in defaults):
         return None
     return lambda args: args + defaults[len(args) :] if len(args) < len(defaults) else args

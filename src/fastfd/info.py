@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, NOISY, NONSMOOTH, ROUNDED, SCALELESS
 
-__all__ = ["SENTENCES", "Info"]
+__all__ = ["SENTENCES", "Info", "InsideInfo"]
 
 #: A sentence for every verdict on a column.
 SENTENCES: dict[int, str] = {
@@ -83,3 +84,19 @@ class Info:
 
 def _slopes(left: float, right: float) -> str:
     return f"; slopes {left:.4g} to the left, {right:.4g} to the right"
+
+
+class InsideInfo(NamedTuple):
+    """What njit code is told of a derivative: fields of :class:`Info` that it can hold.
+
+    Attributes
+    ----------
+    error, step, nfev, status, success
+        As in :class:`Info`; numbers instead of arrays where x is a number.
+    """
+
+    error: Any
+    step: Any
+    nfev: int
+    status: Any
+    success: bool

@@ -82,6 +82,13 @@ class Stencil:
     def rounding(self) -> float:
         return float(sum(map(abs, self.weights)))
 
+    @property
+    def _numba_type_(self) -> object:
+        """What numba asks for where njit code mentions a stencil."""
+        from fastfd.kernels.native import Mentioned
+
+        return Mentioned(self)
+
     def _moment(self, k: int) -> Fraction:
         return sum((w * o**k for w, o in zip(self.weights, self._exact, strict=True)), Fraction(0))
 

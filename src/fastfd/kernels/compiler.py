@@ -41,7 +41,10 @@ from numba.core.typed_passes import IRLegalization, NativeLowering, PreLowerStri
 from numba.core.untyped_passes import IRProcessing, ReconstructSSA
 from numba.extending import register_jitable
 
-__all__ = ["PART", "borrowing", "carrier", "entry_point", "gate", "helper", "inline_njit", "inner", "jit_disabled", "kernel"]
+__all__ = [
+    "PART", "borrowing", "carrier", "entry_point", "gate", "helper", "house_stamp", "inline_njit", "inner", "jit_disabled",
+    "kernel",
+]  # fmt: skip
 
 
 def jit_disabled() -> bool:
@@ -49,7 +52,7 @@ def jit_disabled() -> bool:
 
 
 @functools.cache
-def _house_stamp() -> str:
+def house_stamp() -> str:
     """A digest of every source of this package that can end up in a kernel.
 
     numba looks at a function's own file alone; a kernel also holds what it inlines from other files.
@@ -82,6 +85,8 @@ class _PartLibrary(JITCodeLibrary):
         self._texts.append(cgutils.normalize_ir_text(str(ir_module)))
 
     def finalize(self):
+        for library in self._linking_libraries:  # what must be done before code from disk runs, as numba hands it on
+            self._reload_init.update(library._reload_init)
         self._finalized = True
 
     def link_into(self, module):
@@ -597,7 +602,7 @@ def _compiled(text: Callable, options: dict) -> Any:
     compiled = numba.njit(cache=True, pipeline_class=_KernelCompiler, **options)(text)
     if not jit_disabled():
         cache = compiled._cache
-        cache._cache_file = _CacheFile(cache._cache_path, cache._impl.filename_base, _house_stamp())
+        cache._cache_file = _CacheFile(cache._cache_path, cache._impl.filename_base, house_stamp())
     return compiled
 
 

@@ -26,6 +26,7 @@ from fastfd.kernels.native import (
     carrier,
     evaluate,
     fill,
+    gate,
     helper,
     kernel,
 )
@@ -67,7 +68,7 @@ from fastfd.steps import HASTY, START, exact_step, place_search
 __all__ = [
     "CONVERGED", "DOMAIN", "ENTRY", "FIRST_STEP", "KNOWN", "LEVELS", "MEMORY", "MINOR", "NOISE_LEVEL",
     "NOISE_SEEN", "NOISY", "NONSMOOTH", "RATIO", "ROUNDED", "SCALELESS", "SLOT", "argument_size", "column", "extrapolate",
-    "extrapolate_points", "look", "workspace",
+    "extrapolate_points", "look", "share_rounding", "share_rounding_of", "workspace",
 ]  # fmt: skip
 
 #: Where a step is close to the scale of f: h²/ℓ².
@@ -1038,6 +1039,27 @@ def _from_one_side(f, x, point, scratch, y0, coords, speeds, reach, rtol, order,
     elif status == OK and _improve(tab, count, members, scale, out, error):
         _judge(tab, steps, count, members, y0, order, rtol, -count[SIDE], note)
     return status
+
+
+@helper
+def share_rounding(x, notes, unit, rows, error, most):
+    """What no difference in xⱼ shows: f rounds another xₖ first, as in cos(p·xₖ)·xⱼ, by u·xₖ at the most, which changes
+    column j by u·xₖ·∂²f/∂xₖ∂xⱼ. The scale of xⱼ being what it is, that is about u·xₖ·(∂f/∂xₖ)/xⱼ."""
+    fill(most, 0.0)
+    for k in range(rows.shape[0]):
+        for e in range(most.size):
+            most[e] = max(most[e], abs(rows[k, e]) * abs(x[k]))
+    for j in range(rows.shape[0]):
+        scale = max(abs(x[j]), notes[j, 0])  # the shortest step that counts; nan where there is none
+        if scale > 0.0:
+            for e in range(most.size):
+                error[j, e] += unit * most[e] / scale if most[e] < np.inf else 0.0
+
+
+@gate
+def share_rounding_of(x, notes, unit, rows, error, most):
+    """The same for Python."""
+    share_rounding(x, notes, unit, rows, error, most)
 
 
 @helper

@@ -21,20 +21,36 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import add_symbol
 from numba.core import cgutils, types
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError, TypingError
-from numba.core.imputils import impl_ret_borrowed
+from numba.core.imputils import impl_ret_borrowed, lower_constant
 from numba.core.registry import cpu_target
-from numba.extending import NativeValue, intrinsic, models, overload, register_model, unbox
+from numba.extending import NativeValue, intrinsic, models, overload, register_jitable, register_model, unbox
 
-from fastfd.kernels.compiler import PART, borrowing, carrier, entry_point, gate, helper, inline_njit, inner, jit_disabled, kernel
+from fastfd.kernels.compiler import (
+    PART,
+    borrowing,
+    carrier,
+    entry_point,
+    gate,
+    helper,
+    house_stamp,
+    inline_njit,
+    inner,
+    jit_disabled,
+    kernel,
+)
 
 __all__ = [
     "ASTRAY",
@@ -50,36 +66,57 @@ __all__ = [
     "RAISED",
     "STALE",
     "UNKNOWN",
+    "Embedded",
+    "Mentioned",
     "NativeFunction",
     "NumbaError",
+    "TypingError",
     "Unsupported",
     "address_of",
     "address_of_callback",
     "apart",
+    "as_complex",
     "as_words",
     "assign",
     "borrow",
+    "call",
     "callback_type",
+    "carried",
     "carrier",
+    "carve",
     "enter",
     "enter_frame",
     "evaluate",
     "fill",
+    "flattened",
+    "from_line",
+    "frozen",
     "gate",
     "has_type",
     "helper",
+    "hold",
     "inline_njit",
     "inner",
     "is_compiled",
     "is_declared",
     "jit_disabled",
     "kernel",
+    "kernel_types",
+    "linked",
+    "linked_call",
     "nonfinite",
+    "on_stack",
+    "overloaded",
     "packed_call",
     "python_trampoline",
+    "refresh",
+    "roomy",
+    "seldom",
+    "small",
     "stretch",
     "thread_count",
     "type_names",
+    "types",
 ]  # fmt: skip
 
 #: What one evaluation, and so a whole kernel, answers. Only OK leaves a usable result, and NONFINITE one with nan.
@@ -127,6 +164,15 @@ class Signature(types.Opaque):
     def __init__(self, point: types.Type, extra: types.Type, takes: tuple, returns: types.Type, in_place: bool):
         self.point, self.extra, self.takes, self.returns, self.in_place = point, extra, takes, returns, in_place
         super().__init__(name=f"fastfd.Signature{(point, extra, takes, returns, in_place)}")
+
+    @property
+    def trampoline(self) -> tuple[Callable, tuple]:
+        """The text that serves it, and the types to compile that for."""
+        return _trampoline_in_place if self.in_place else _trampoline, (self, *_trampoline_args)
+
+    @property
+    def complaint(self) -> str:
+        return f"f returns {self.returns}; it must return a number, an array, or a tuple or list of numbers"
 
 
 register_model(Signature)(models.OpaqueModel)
@@ -310,7 +356,7 @@ borrow: Any = (lambda array: array) if jit_disabled() else _borrowed
 
 
 @intrinsic
-def _hold(typingctx, value):
+def hold(typingctx, value):
     """Does nothing; but what it is given lives until then."""
 
     def codegen(context, builder, sig, args):
@@ -374,7 +420,7 @@ as_words: Any = (lambda array: array.view(np.int64)) if jit_disabled() else _sam
 
 @borrowing
 @intrinsic
-def _flattened(typingctx, array):
+def flattened(typingctx, array):
     """``array.reshape(-1)`` of a contiguous array, borrowed."""
     result = types.Array(array.dtype, 1, "C")
 
@@ -494,7 +540,7 @@ def _trampoline(sig_type, address, frame, x, y, scratch, m, weight, factor, part
         return RAISED
     values = _flat(value)
     status = _gather(borrow(values), _doubles(y, m), weight, factor, part)
-    _hold(values)
+    hold(values)
     return status
 
 
@@ -620,13 +666,13 @@ def assign(out, values):
 def enter(kernel_address, trampoline, address, extra, point, *rest):
     """From Python into a kernel: keep the extra arguments in a frame while the kernel runs."""
     callee = (trampoline, address, _make_frame(extra, point))
-    return _call_kernel(kernel_address, callee, _flattened(point), rest)
+    return _call_kernel(kernel_address, callee, flattened(point), rest)
 
 
 @gate
 def enter_frame(kernel_address, trampoline, address, frame, point, *rest):
     """The same with a frame that Python made."""
-    return _call_kernel(kernel_address, (trampoline, address, frame), _flattened(point), rest)
+    return _call_kernel(kernel_address, (trampoline, address, frame), flattened(point), rest)
 
 
 def type_names(values: tuple) -> tuple:
@@ -835,6 +881,318 @@ def packed_call(kernel_address: int, head: tuple, x: Any, rest: tuple, out: int)
     return _run_packed.overloads[(_object,) * 3].entry_point, record
 
 
+# --- parts of a workspace, and kernels called by kernels -------------------------------------------------------------
+
+
+@intrinsic
+def _carved(typingctx, space, start, shape):
+    result = types.Array(types.float64, len(shape), "C")
+
+    def codegen(context, builder, sig, args):
+        data = builder.gep(context.make_array(space)(context, builder, value=args[0]).data, [args[1]])
+        address = builder.ptrtoint(data, context.get_value_type(_word))
+        return _array(context, builder, result, address, cgutils.unpack_tuple(builder, args[2], len(shape)))
+
+    return result(space, types.intp, types.UniTuple(types.intp, len(shape))), codegen
+
+
+def carve(space: Any, start: int, shape: tuple) -> Any:
+    """An array in a stretch of a workspace, borrowed."""
+    return space[start : start + int(np.prod(shape))].reshape(shape)
+
+
+@overload(carve, jit_options={**PART, "forceinline": True})
+def _carve_overload(space, start, shape):
+    return lambda space, start, shape: _carved(space, start, shape)
+
+
+def call(kernel_address: Any, f: Any, x: Any, rest: tuple) -> int:
+    """A kernel called by its address (interpreted: the kernel itself)."""
+    return kernel_address(f, x, *rest)
+
+
+@overload(call, jit_options={**PART, "forceinline": True})
+def _call_overload(kernel_address, f, x, rest):
+    return lambda kernel_address, f, x, rest: _call_kernel(kernel_address, f, x, rest)
+
+
+#: What a kernel takes after f and x, a letter each: numbers (d), integers (i), truth (b), addresses (a), arrays of doubles
+#: of 1 to 4 dimensions, of integers of one (w) and two (W).
+_LETTERS: dict[str, types.Type] = {
+    "d": types.float64, "i": types.int64, "b": types.boolean, "a": _word,
+    **{str(ndim): types.Array(types.float64, ndim, "C") for ndim in range(1, 5)},
+    "w": types.Array(types.int64, 1, "C"), "W": types.Array(types.int64, 2, "C"),
+}  # fmt: skip
+
+
+def kernel_types(letters: str, dtype: Any = float) -> tuple:
+    """The types that a kernel is compiled for, from letters."""
+    point = types.Array(numba.from_dtype(np.dtype(dtype)), 1, "C")
+    return (_callee, point, *(_LETTERS[letter] for letter in letters))
+
+
+# --- inside the user's compiled code ---------------------------------------------------------------------------------
+
+
+class _Need:
+    """A kernel that compiled code of the user's calls by the name of a symbol.
+
+    numba keeps what a function needs with its code on disk (it has this for threads that must run). Read back in another
+    process, before the code is, it compiles or loads the kernel and gives the symbol its address there. Code that was made
+    with other sources of this package counts as not on disk.
+    """
+
+    def __init__(self, text: Callable, arg_types: tuple, symbol: str):
+        self.text, self.arg_types, self.symbol = text, arg_types, symbol
+        add_symbol(symbol, entry_point(text, arg_types))
+
+    def __call__(self) -> None:
+        """What numba calls when it loads the code."""
+
+    def __reduce__(self) -> tuple:
+        return _needed_again, (house_stamp(), self.text.__module__, self.text.__name__, self.arg_types, self.symbol)
+
+
+def _needed_again(stamp: str, module: str, name: str, arg_types: tuple, symbol: str) -> _Need:
+    if stamp != house_stamp():
+        msg = "compiled with another version of fastfd"
+        raise FileNotFoundError(msg)  # to numba: there is no such code on disk
+    return _Need(getattr(import_module(module), name), arg_types, symbol)
+
+
+@functools.cache
+def _need(text: Callable, arg_types: tuple) -> _Need:
+    name = hashlib.sha256(f"{house_stamp()}{arg_types}".encode()).hexdigest()[:16]
+    return _Need(text, arg_types, f"fastfd_{text.__name__}_{name}")
+
+
+def _linked_address(context: Any, builder: Any, text: Callable, arg_types: tuple) -> Any:
+    need = _need(text, arg_types)
+    context.active_code_library._reload_init.add(need)
+    entry = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), []), need.symbol)
+    return builder.ptrtoint(entry, context.get_value_type(_word))
+
+
+def linked(text: Callable, letters: str, dtype: Any = float) -> Any:
+    """For compiled code: a function that gives the address of a kernel."""
+
+    @intrinsic
+    def address(typingctx):
+        return _word(), lambda context, builder, sig, args: _linked_address(
+            context, builder, text, kernel_types(letters, dtype)
+        )
+
+    return address
+
+
+def linked_call(text: Callable, letters: str, dtype: Any = float) -> Any:
+    """For compiled code: a function ``(callee, x, rest)`` that calls a kernel."""
+    arg_types = kernel_types(letters, dtype)
+
+    @intrinsic(prefer_literal=False)
+    def run(typingctx, callee, x, rest):
+        def codegen(context, builder, sig, args):
+            given = zip(cgutils.unpack_tuple(builder, args[2], len(rest)), rest, arg_types[2:], strict=True)
+            values = [*args[:2], *(context.cast(builder, value, have, want) for value, have, want in given)]
+            address = _linked_address(context, builder, text, arg_types)
+            return _native_call(context, builder, address, types.int64, arg_types, values)
+
+        return types.int64(callee, x, rest), codegen
+
+    return run
+
+
+def frozen(array: np.ndarray) -> Any:
+    """For compiled code: a function that gives a constant array."""
+
+    @intrinsic
+    def constant(typingctx):
+        kind = types.Array(numba.from_dtype(array.dtype), array.ndim, "C")
+        return kind(), lambda context, builder, sig, args: context.make_constant_array(builder, kind, array)
+
+    return constant
+
+
+class Embedded:
+    """A function of the user's as it is called from the user's own compiled code.
+
+    Attributes
+    ----------
+    callee
+        ``callee(f, extra, point)`` in compiled code: what kernels call.
+    returns, dtype
+        As in :class:`NativeFunction`.
+    """
+
+    def __init__(self, f: Any, point: Any, scalar: bool, extra: Any, given: tuple, in_place: bool):
+        compiled = None
+        if isinstance(f, types.Dispatcher):
+            compiled = f.dispatcher.get_compile_result(_resolve(f.dispatcher, point, scalar, given, in_place))
+        signature = compiled.signature if compiled else f.get_precise().signature
+        self.returns, takes = signature.return_type, tuple(map(_plain, signature.args))
+        self.dtype, self.taken = _result_dtype(self.returns, takes[0]), getattr(takes[0], "dtype", takes[0])
+        sig_type = Signature(point, extra, takes, self.returns, in_place)
+        try:
+            entry_point(*sig_type.trampoline)
+        except TypingError as error:
+            raise Unsupported(sig_type.complaint) from error
+        self.callee = _callee_maker(compiled, sig_type)
+
+
+def _callee_maker(compiled: Any, sig_type: Signature) -> Any:
+    """An njit function is linked to its caller, as if it were called there; a function value brings its address along."""
+
+    @intrinsic
+    def callee(typingctx, f, extra, point):
+        def codegen(context, builder, sig, args):
+            if compiled is None:
+                address = context.make_helper(builder, f, value=args[0]).jit_addr
+            else:
+                address = context.declare_function(builder.module, compiled.fndesc)
+                context.add_linking_libs([compiled.library])
+            trampoline = _linked_address(context, builder, *sig_type.trampoline)
+            values = zip(cgutils.unpack_tuple(builder, args[1], len(extra)), extra, sig_type.extra, strict=True)
+            plain = [context.cast(builder, value, have, want) for value, have, want in values]
+            packed = context.make_tuple(builder, sig_type.extra, plain)
+            frame = _frame(context, builder, (sig_type.extra, sig_type.point), (packed, args[2]))
+            words = trampoline, builder.ptrtoint(address, context.get_value_type(_word)), frame
+            return context.make_tuple(builder, _callee, words)
+
+        return _callee(f, extra, point), codegen
+
+    return callee
+
+
+@intrinsic
+def _on_stack(typingctx, number):
+    kind = types.Array(types.float64, 1, "C")
+
+    def codegen(context, builder, sig, args):
+        value = context.cast(builder, args[0], number, types.float64)
+        place = cgutils.alloca_once(builder, value.type)
+        builder.store(value, place)
+        address = builder.ptrtoint(place, context.get_value_type(_word))
+        return _array(context, builder, kind, address, [context.get_constant(types.intp, 1)])
+
+    return kind(number), codegen
+
+
+#: An array of one number.
+on_stack: Any = _on_stack
+
+
+@intrinsic
+def _as_complex(typingctx, doubles):
+    result = doubles.copy(dtype=types.complex128)
+
+    def codegen(context, builder, sig, args):
+        given = context.make_array(doubles)(context, builder, value=args[0])
+        made = context.make_array(result)(context, builder)
+        shape = cgutils.unpack_tuple(builder, given.shape)
+        shape[-1] = builder.sdiv(shape[-1], shape[-1].type(2))
+        strides = [*cgutils.unpack_tuple(builder, given.strides)[:-1], shape[-1].type(16)]
+        made.data, made.meminfo, made.parent = builder.bitcast(given.data, made.data.type), given.meminfo, given.parent
+        made.nitems, made.itemsize = builder.sdiv(given.nitems, shape[-1].type(2)), shape[-1].type(16)
+        made.shape, made.strides = cgutils.pack_array(builder, shape), cgutils.pack_array(builder, strides)
+        return impl_ret_borrowed(context, builder, result, made._getvalue())
+
+    return result(doubles), codegen
+
+
+#: Rows of real and imaginary parts as complex numbers, the same memory.
+as_complex: Any = _as_complex
+
+
+#: Bytes in a cache line.
+_LINE = 64
+
+
+def from_line(room: Any) -> Any:
+    """A workspace from the beginning of a cache line on, borrowed; up to a line shorter."""
+    return room
+
+
+@overload(from_line, jit_options={**PART, "forceinline": True})
+def _from_line_overload(room):
+    def begin(room):
+        start = np.intp((np.uintp(_LINE) - _address(room) % np.uintp(_LINE)) % np.uintp(_LINE)) // 8
+        return stretch(room, start, room.size)
+
+    return begin
+
+
+class Mentioned(types.Opaque):
+    """A Python object that compiled code mentions; what it is, is known when that compiles."""
+
+    def __init__(self, value: Any):
+        self.value = value
+        super().__init__(name=f"fastfd.Mentioned({value!r})")
+
+
+register_model(Mentioned)(models.OpaqueModel)
+
+
+@lower_constant(Mentioned)
+def _mention(context, builder, kind, value):
+    return context.get_dummy_value()
+
+
+#: From so many bytes on NumPy asks Linux for huge pages, which numba's allocations do not: a fresh result costs a third then.
+_HUGE, _PAGE, _MADV_HUGEPAGE = 1 << 22, 1 << 12, 14
+
+
+def _advised(context, builder, kind, value):
+    array, word = context.make_array(kind)(context, builder, value=value), ir.IntType(64)
+    start = builder.ptrtoint(array.data, word)
+    first = builder.and_(builder.add(start, word(_PAGE - 1)), word(-_PAGE))
+    size = builder.sub(builder.add(start, builder.mul(array.nitems, array.itemsize)), first)
+    with builder.if_then(builder.icmp_signed(">=", size, word(_HUGE)), likely=False):
+        signature = ir.FunctionType(ir.IntType(32), [word, word, ir.IntType(32)])
+        advise = cgutils.get_or_insert_function(builder.module, signature, "madvise")
+        builder.call(advise, [first, size, ir.IntType(32)(_MADV_HUGEPAGE)])
+    return value
+
+
+@intrinsic
+def roomy(typingctx, array):
+    """A fresh array; where it is large, in huge pages if the system has them, as NumPy's are."""
+    if sys.platform == "linux":
+        return array(array), lambda context, builder, sig, args: impl_ret_borrowed(
+            context, builder, array, _advised(context, builder, array, args[0])
+        )
+    return array(array), lambda context, builder, sig, args: impl_ret_borrowed(context, builder, array, args[0])
+
+
+#: User code that is kept on disk must not mention f as a value: what receives it is inlined, down to the last mention.
+_CARRIED: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def carried(text: Callable) -> Callable:
+    """A part of the user's compiled code."""
+    return register_jitable(**_CARRIED)(text)
+
+
+def small(text: Callable) -> Callable:
+    """The same for what needs no more of numba than a part of a kernel does (raises nothing), and compiles as fast."""
+    return register_jitable(**{**PART, "forceinline": True})(text)
+
+
+def seldom(text: Callable) -> Callable:
+    """A part that is hardly ever called, and so not inlined."""
+    return register_jitable(**{**_CARRIED, "forceinline": False})(text)
+
+
+def overloaded(function: Callable) -> Callable:
+    """How a function of ours is compiled in the user's code: a decorator for what looks at the types."""
+    return overload(function, jit_options={**PART, "forceinline": True}, prefer_literal=True, strict=False)
+
+
+def refresh() -> None:
+    """Tell numba of new overloads, should it be in the middle of a compilation."""
+    if global_compiler_lock.is_locked():
+        cpu_target.typing_context.refresh()
+
+
 # --- addresses -----------------------------------------------------------------------------------------------------
 
 
@@ -870,15 +1228,13 @@ class NativeFunction:
         resolved = _resolve(f, point, ndim == 0, tuple(map(numba.typeof, given)), in_place)
         compiled = f.get_compile_result(resolved)
         self.returns, self.takes = compiled.signature.return_type, tuple(map(_plain, compiled.signature.args))
+        sig_type = Signature(point, extra_types, self.takes, self.returns, in_place)
         self.point_dtype = numba.np.numpy_support.as_dtype(getattr(self.takes[0], "dtype", self.takes[0]))
         self.address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-        sig_type = Signature(point, extra_types, self.takes, self.returns, in_place)
-        text = _trampoline_in_place if in_place else _trampoline
         try:
-            self.trampoline = entry_point(text, (sig_type, *_trampoline_args))
+            self.trampoline = entry_point(*sig_type.trampoline)
         except TypingError as error:
-            msg = f"f returns {self.returns}; it must return a number, an array, or a tuple or list of numbers"
-            raise Unsupported(msg) from error
+            raise Unsupported(sig_type.complaint) from error
         self.dtype = _result_dtype(self.returns, self.takes[0])
         self._compiled = compiled  # keeps the code alive
 

@@ -58,7 +58,7 @@ from fastfd.kernels.tableau import VALUE as CHOSEN
 from fastfd.steps import START, exact_step
 
 __all__ = [
-    "NOISE_SHOWS", "NOTES", "RUNGS", "axes", "fixed_listed", "fixed_pairs", "mixed_listed", "mixed_pairs",
+    "COUNT", "NOISE_SHOWS", "NOTES", "RUNGS", "STATUS", "axes", "fixed_listed", "fixed_pairs", "mixed_listed", "mixed_pairs",
 ]  # fmt: skip
 
 #: Rungs of a ladder, and the one of its first step.

@@ -39,6 +39,7 @@ __all__ = [
     "UNIT",
     "VALUE",
     "H",
+    "P",
     "T",
     "clear",
     "extend",
