@@ -135,6 +135,9 @@ def test_v_of_another_shape(v):
 def test_v_not_finite_or_not_real():
     with pytest.raises(ValueError, match="v must be finite"):
         fastfd.jvp(product, X2, [1.0, np.nan])
+    for v in ([0.0, 1e-300], [-1e300, 1.0]):
+        with pytest.raises(ValueError, match="v must be zero or have its largest entry between"):
+            fastfd.jvp(product, X2, v)
     with pytest.raises(TypeError, match="v must be real numbers"):
         fastfd.jvp(product, X2, [1.0, 1j])
 

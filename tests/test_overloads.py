@@ -264,6 +264,7 @@ def test_what_goes_wrong_at_run_time_is_raised():
         (4, x, x, far, -1.0, "step must be positive"),
         (5, x, np.ones(3), far, 0.1, "v must have the shape of x"),
         (5, x, nan, far, 0.1, "v must be finite"),
+        (5, x, 1e-300 * x, far, 0.1, "v must be finite, and zero or with its largest entry between"),
     ]:
         with pytest.raises(ValueError, match=message):
             one_of(which, where, v, np.array(bounds), step)

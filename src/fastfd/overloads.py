@@ -286,7 +286,7 @@ def _complain(code):
     if code == inside.OUTSIDE:
         raise ValueError("bounds do not hold: x is outside at a coordinate")
     if code == inside.UNFIT_DIRECTION:
-        raise ValueError("v must be finite")
+        raise ValueError("v must be finite, and zero or with its largest entry between 1e-280 and 1e280")
     if code == inside.NO_CODE:
         raise TypeError("f is a function value that njit code cannot call (a cfunc?); hand over an njit function")
     if code == inside.MISDIRECTED:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fastfd.function import Function, Sample, add_note, where_it_was
 from fastfd.kernels.native import ASTRAY, LENGTH, MISPLACED, MUTATED, NONFINITE, OK, RAISED, STALE, thread_count
 from fastfd.kernels.sweep import at
+from fastfd.steps import LONGEST, SHORTEST
 
 __all__ = ["LINE", "Changed", "Job", "aligned", "as_point", "bad_coordinate", "checked_direction"]
 
@@ -65,6 +66,10 @@ def checked_direction(v: Any, x: Array, name: str = "v") -> Array:
         raise ValueError(msg)
     if not np.isfinite(direction).all():
         msg = f"{name} must be finite, got {v!r}"
+        raise ValueError(msg)
+    longest = np.abs(direction).max(initial=0.0)
+    if longest != 0.0 and not SHORTEST <= longest <= LONGEST:
+        msg = f"{name} must be zero or have its largest entry between {SHORTEST} and {LONGEST}, got {v!r}; scale it"
         raise ValueError(msg)
     return direction.reshape(-1)
 

@@ -11,7 +11,7 @@ from fastfd.kernels.native import gate, helper
 from fastfd.stencils import Stencil
 
 __all__ = [
-    "HASTY", "NO_ROOM", "START", "base_step", "base_step_in_doubles", "bound_pair", "checked_bounds", "exact_step",
+    "HASTY", "LONGEST", "NO_ROOM", "SHORTEST", "START", "base_step", "base_step_in_doubles", "bound_pair", "checked_bounds", "exact_step",
     "first_step", "place", "place_reach", "place_search", "place_steps", "relative_step", "stencil_table", "unit_roundoff",
 ]  # fmt: skip
 
@@ -21,6 +21,8 @@ START = 0.12
 HASTY = 1e-10
 #: Where the bounds leave no room to move a coordinate.
 NO_ROOM = -1.0
+#: Between these the largest entry of a direction has to be: a step along it has all its digits then, and does not overflow.
+SHORTEST, LONGEST = 1e-280, 1e280
 
 
 def unit_roundoff(dtype: np.dtype) -> float:

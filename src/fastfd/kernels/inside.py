@@ -28,7 +28,7 @@ from fastfd.kernels.native import (
 from fastfd.kernels.pairs import COUNT, NOISE_SHOWS, NOTES, RUNGS, STATUS
 from fastfd.kernels.sweep import evaluate_at, failed
 from fastfd.kernels.tableau import P
-from fastfd.steps import place, place_search
+from fastfd.steps import LONGEST, SHORTEST, place, place_search
 
 __all__ = [
     "CALLS", "CROSSED", "MANY", "MISDIRECTED", "MISSHAPEN", "NOTED", "NO_CODE", "NO_WAY", "OUTSIDE", "STEP", "UNFIT_DIRECTION",
@@ -77,6 +77,25 @@ def _all_finite(values):
         if not np.isfinite(values[i]):
             return False
     return True
+
+
+@helper
+def _largest(values):
+    """The largest magnitude; nan where there is one, as NumPy has it."""
+    largest = 0.0
+    for i in range(values.size):
+        if not abs(values[i]) <= largest:
+            largest = abs(values[i])
+            if np.isnan(largest):
+                break
+    return largest
+
+
+@helper
+def _passable(v):
+    """Whether steps along v have all their digits, where there are any; no for nan."""
+    longest = _largest(v)
+    return longest == 0.0 or SHORTEST <= longest <= LONGEST
 
 
 # --- groups -----------------------------------------------------------------------------------------------------------
@@ -177,7 +196,7 @@ def search(f, x, address, v, given, lower, upper, rtol, roundoff, noise, order, 
     if begin:
         _one_by_one(index, speeds, n)
     else:
-        if not _all_finite(v):
+        if not _passable(v):
             return UNFIT_DIRECTION
         if _motionless(v):
             return _nothing(out, error, notes)
@@ -262,18 +281,6 @@ def _looks(row, centred):
 
 
 @helper
-def _largest(values):
-    """The largest magnitude; nan where there is one, as NumPy has it."""
-    largest = 0.0
-    for i in range(values.size):
-        if not abs(values[i]) <= largest:
-            largest = abs(values[i])
-            if np.isnan(largest):
-                break
-    return largest
-
-
-@helper
 def _judge(rows, finer, y, h, order, gain, weight):
     """The error bars of a column, in place of its values at half the step: the change under halving, scaled up, and the
     rounding of both; and the verdict. (``weight``: the rounding of f in the column, over \\|f\\|/hᵈ.)"""
@@ -312,7 +319,7 @@ def differences(f, x, address, v, given, relative, roundoff, lower, upper, table
         wrong = -1 if begin else place(x, given, relative, roundoff, lower, upper, table, steps)
         status = failed(MISPLACED, wrong) if wrong >= 0 else OK
     else:
-        if not _all_finite(v):
+        if not _passable(v):
             return UNFIT_DIRECTION
         if _motionless(v):
             return _nothing(out, error, notes)
@@ -450,7 +457,7 @@ def curvature_by_search(f, x, along, across, v, given, lower, upper, rtol, round
     n, m, directed = x.size, out.shape[1], int(v.size > 0)
     size = n + directed
     status = _unfit(x, given, lower, upper, rtol, known)
-    if status == OK and not _all_finite(v):
+    if status == OK and not _passable(v):
         status = UNFIT_DIRECTION
     if status != OK:
         return status
@@ -541,7 +548,7 @@ def curvature_by_differences(f, x, along, across, v, given, relative, roundoff, 
     n, m, directed = x.size, out.shape[1], int(v.size > 0)
     size, free, full = n + directed, stretch(space, 0, 0), error.shape[0] > 0
     status = _unfit(x, given, lower, upper, 0.5, 0.0)
-    if status == OK and not _all_finite(v):
+    if status == OK and not _passable(v):
         status = UNFIT_DIRECTION
     if status != OK:
         return status
