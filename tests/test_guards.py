@@ -8,6 +8,7 @@ from scenarios import as_python
 from scipy.optimize import Bounds
 
 import fastfd
+from fastfd.kernels.extrapolate import CONVERGED, DOMAIN
 
 METHODS = ("adaptive", "forward", "backward", "central", "complex")
 X2 = np.array([1.0, 2.0])
@@ -303,6 +304,18 @@ def test_complex_step_on_what_is_not_analytic():
 
     with pytest.raises(ValueError, match="method='complex' needs an analytic f"):
         fastfd.jacobian(conjugates, X2, method="complex")
+
+
+@pytest.mark.parametrize("more", [{}, {"sparsity": np.eye(2)}])
+def test_complex_step_where_only_real_numbers_come_out(more):
+    """nan is never called a success, and the step is the one that was taken, at x = 0 too."""
+
+    def blind(x):
+        return np.array([x[0], x[1] if np.real(x[1]) == x[1] else complex(np.nan, np.nan)])
+
+    value, info = fastfd.jacobian(blind, [0.0, 2.0], method="complex", full_output=True, **more)
+    assert value[0, 0] == 1.0 and np.isnan(value[1, 1])
+    assert not info.success and list(info.status) == [CONVERGED, DOMAIN] and (info.step > 0).all()
 
 
 def test_complex_step_on_what_drops_the_imaginary_part():

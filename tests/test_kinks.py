@@ -40,6 +40,18 @@ def test_no_slopes_where_there_are_none(f):
     assert not info.success and not info.sides and "slopes" not in info.message
 
 
+@njit
+def edge_of_a_root(x):
+    return np.array([x[0], np.sqrt(x[1] - 1.0)])
+
+
+@pytest.mark.parametrize("v", [(0.0, 1.0), (0.0, 0.3), (1.0, 0.3), (1.0, 1e-10)])
+def test_an_infinite_slope_along_a_direction(v):
+    """On the way down to a step at which f is finite on both sides, none may be so short that x + hv is x."""
+    value, info = fastfd.jvp(edge_of_a_root, [0.0, 1.0], v, full_output=True)
+    assert not info.success and not info.error[1] < abs(value[1]) and value[1] != 0.0
+
+
 def test_the_evaluations_are_counted():
     calls = []
 

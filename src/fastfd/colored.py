@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from fastfd.columns import NOT_COMPLEX, REAL_ONLY, FixedJob, disagreement, verdicts
 from fastfd.function import SEVERAL, Function
 from fastfd.kernels.compressed import imaginary_colors, law_steps, own_steps, search_colors, search_space, sweep_colors
-from fastfd.kernels.extrapolate import CONVERGED
-from fastfd.kernels.imaginary import TINY
 from fastfd.kernels.native import NONFINITE, NumbaError
 from fastfd.pattern import Pattern, read_alone
 from fastfd.plan import Plan, along
 from fastfd.run import Job, aligned, bad_coordinate
-from fastfd.steps import checked_bounds, place_reach, place_steps
+from fastfd.steps import checked_bounds, hefts, imaginary_steps, place_reach, place_steps
 
 __all__ = ["ColoredComplex", "ColoredFixed", "ColoredSearch", "Entries", "Missed", "Reads"]
 
@@ -121,7 +119,7 @@ class _ColoredJob(Job):
     def sweep(self, x: NDArray[Any], args: tuple, count: int, *rest: Any) -> None:
         """The kernel over all colours; an error where f is not finite at x itself, or a pattern misses an entry."""
         if count and self.run(x, args, rest, count, self.plan.parallel) % 8 == NONFINITE:
-            self.at(x.real, args)
+            self.at_real(x.real, args)
         if (self.missed >= 0).any():
             g = int(np.argmax(self.missed >= 0))
             msg = (
@@ -129,6 +127,9 @@ class _ColoredJob(Job):
                 "entry there are moved (or f does not give the same result twice)"
             )
             raise Missed(msg)
+
+    def at_real(self, x: Array, args: tuple) -> Array:
+        return self.at(x, args)
 
     def fail(self, code: int, x: Array, args: tuple, work: Array, column: int) -> NoReturn:
         super().fail(code, x, args, work, SEVERAL)
@@ -195,14 +196,15 @@ class ColoredFixed(_ColoredJob):
         main, pattern = self.plan.stencils[0], self.reads.pattern
         gain = 2.0**main.accuracy / (2.0**main.accuracy - 1)
         h, rows = steps[pattern.indices, 0], np.repeat(np.arange(self.m), np.diff(pattern.indptr))
+        weight = 2 * self.roundoff * main.rounding * 3 * hefts(self.table)[steps[pattern.indices, 1].astype(int)]
         with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
-            rounding = 2 * self.roundoff * main.rounding * 3 / h * (np.abs(y0[rows]) + np.abs(data) * h)
+            rounding = weight / h * (np.abs(y0[rows]) + np.abs(data) * h)
             error = gain * np.abs(data - finer) + rounding
         nfev = 1 + 2 * int(self._calls[groups[2]].sum())
         return Entries(data, error, steps[:, 0], nfev, self._verdicts(data, error, rounding))
 
     def _verdicts(self, data: Array, error: Array, rounding: Array) -> NDArray[np.int64]:
-        lost = (error > 0.1 * np.abs(data)) & (error > 10 * rounding)
+        lost = (error > 0.1 * np.abs(data)) & (error / 10 > rounding)
         worst, size = self.reads.worst(error), self.reads.worst(np.abs(data))
         return verdicts(self.reads.worst(lost.astype(float)) > 0, worst > 1e-6 * size, np.isfinite(size))
 
@@ -259,9 +261,11 @@ class ColoredComplex(_ColoredJob):
         )
         reads.complete(data)
         count += self._compare(x, args, data)
-        step = TINY * np.abs(x.reshape(-1))
-        return Entries(data, 8 * self.roundoff * np.abs(data), step, count, np.full(x.size, CONVERGED))
+        status = verdicts(False, False, np.isfinite(reads.worst(np.abs(data))))
+        return Entries(data, 8 * self.roundoff * np.abs(data), imaginary_steps(x.reshape(-1)), count, status)
 
+    def at_real(self, x: Array, args: tuple) -> Array:
+        return self._real.at(x, args)
 
     def _compare(self, x: Array, args: tuple, data: Array) -> int:
         """Real differences along a direction against the complex step: an f that is not analytic is told by them."""

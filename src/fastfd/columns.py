@@ -23,16 +23,16 @@ from fastfd.kernels.extrapolate import (
     share_rounding_of,
     workspace,
 )
-from fastfd.kernels.imaginary import TINY, imaginary
+from fastfd.kernels.imaginary import imaginary
 from fastfd.kernels.native import NONFINITE, OK, NumbaError, packed_call
 from fastfd.kernels.sweep import sweep
 from fastfd.plan import Groups, Plan, along, one_by_one
 from fastfd.run import LINE, Job, aligned, bad_coordinate
-from fastfd.steps import checked_bounds, place_reach, place_steps
+from fastfd.steps import checked_bounds, hefts, imaginary_steps, place_reach, place_steps
 
 __all__ = [
     "MOST_SIDES", "NOT_COMPLEX", "REAL_ONLY", "Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "disagreement",
-    "nothing", "one_sided", "verdicts",
+    "exact_columns", "nothing", "one_sided", "verdicts",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -221,6 +221,7 @@ class FixedJob(_StepJob):
         h = steps[:, :1]
         with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
             scale = 2 * self.roundoff * main.rounding * (1 + 2.0**main.order) / h**main.order
+            scale *= hefts(self.table)[steps[:, 1].astype(int), None]
             rounding = scale * (np.abs(y0) + np.abs(rows) * h**main.order)
             error = gain * np.abs(rows - finer) + rounding
         nfev = 1 + 2 * int(self._calls[steps[:, 1].astype(int)].sum())
@@ -229,7 +230,7 @@ class FixedJob(_StepJob):
 
 def _verdicts(rows: Array, error: Array, rounding: Array) -> NDArray[np.int64]:
     """What to think of columns of fixed stencils, by their error bars."""
-    lost = ((error > 0.1 * np.abs(rows)) & (error > 10 * rounding)).any(axis=1)
+    lost = ((error > 0.1 * np.abs(rows)) & (error / 10 > rounding)).any(axis=1)
     fair = error.max(axis=1) > 1e-6 * np.abs(rows).max(axis=1)
     return verdicts(lost, fair, np.isfinite(rows).all(axis=1))
 
@@ -342,6 +343,13 @@ class ComplexJob(Job):
         self.m, self.sample.complex = self.m // 2, False
 
 
+def exact_columns(rows: Array, roundoff: float, x: Array, nfev: int) -> Columns:
+    """What the complex step gives: all digits that f itself has."""
+    with np.errstate(over="ignore"):
+        error = 8 * roundoff * np.abs(rows)
+    return Columns(rows, error, imaginary_steps(x), nfev, verdicts(False, False, np.isfinite(rows).all(axis=1)))
+
+
 class ImaginaryJob(ComplexJob):
     """The complex step, compared with real differences."""
 
@@ -358,9 +366,7 @@ class ImaginaryJob(ComplexJob):
         rows = np.empty((x.size, self.m))
         self.run(x.astype(complex), args, (rows,), x.size, self.plan.parallel)
         nfev = x.size + (self._compare(x, args, rows, direction) if direction.any() else 0)
-        step = TINY * np.abs(x.reshape(-1))
-        return Columns(rows, 8 * self.roundoff * np.abs(rows), step, nfev, np.zeros(x.size, int))
-
+        return exact_columns(rows, self.roundoff, x.reshape(-1), nfev)
 
     def _compare(self, x: Array, args: tuple, rows: Array, direction: Array) -> int:
         """Real differences along a direction against the complex step; a second search, from far shorter steps, must

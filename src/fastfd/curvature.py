@@ -17,7 +17,7 @@ from fastfd.pattern import Pattern
 from fastfd.plan import Groups, Plan, one_by_one_and
 from fastfd.run import Job
 from fastfd.stencils import named_stencil
-from fastfd.steps import stencil_table
+from fastfd.steps import hefts, stencil_table
 
 __all__ = ["Curvature", "FixedPairs", "Listed", "SearchPairs", "mixed_stencils"]
 
@@ -138,6 +138,8 @@ class FixedPairs(_PairJob):
         finer, main = self._listed(x, args, pairs, steps * [0.5, 1.0]), self.plan.stencils[0]
         gain, pattern = 2.0**main.accuracy / (2.0**main.accuracy - 1), pairs.pattern
         area = np.repeat(steps[:, 0], np.diff(pattern.indptr)) * steps[pattern.indices, 0]
+        hefty = hefts(self.table)[steps[:, 1].astype(int)]
+        area /= np.repeat(hefty, np.diff(pattern.indptr)) * hefty[pattern.indices]
         rounding = 2 * self.line.roundoff * main.rounding * 5 * abs(self.line.at(x, args)[0])
         error = gain * np.abs(data - finer) + rounding / area
         calls = 1 + 2 * int(self.table[:, 0].max() ** 2 * pairs.partners.size + self.n * len(main.offsets))
@@ -173,7 +175,9 @@ class FixedPairs(_PairJob):
         """The change under halving, scaled up, and the rounding of both."""
         main, y0 = self.plan.stencils[0], np.abs(self.line.at(x, args))
         gain = 2.0**main.accuracy / (2.0**main.accuracy - 1)
-        area = (a[:, None, :1] * b[None, :, :1]).reshape((*value.shape[:-1], 1))
+        hefty = hefts(self.table)
+        fine_a, fine_b = (steps[:, 0] / hefty[steps[:, 1].astype(int)] for steps in (a, b))
+        area = (fine_a[:, None, None] * fine_b[None, :, None]).reshape((*value.shape[:-1], 1))
         error = gain * np.abs(value - finer) + 2 * self.line.roundoff * main.rounding * 5 * y0 / area
         bad = ~np.isfinite(value).reshape(self.n, -1).all(axis=1)
         sizes = self.table[:, 0].max()

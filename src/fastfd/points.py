@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.columns import Columns, ComplexJob, FixedJob, SearchJob
+from fastfd.columns import Columns, ComplexJob, FixedJob, SearchJob, exact_columns
 from fastfd.function import Function
 from fastfd.kernels.extrapolate import ROUNDED, extrapolate_points, workspace
-from fastfd.kernels.imaginary import TINY, imaginary_points
+from fastfd.kernels.imaginary import imaginary_points
 from fastfd.kernels.pointwise import pointwise
 from fastfd.kernels.sweep import sweep_points
 from fastfd.plan import Plan
@@ -123,7 +123,7 @@ class ImaginaryPoints(ComplexJob):
         rows = np.empty((x.size, self.m))
         self.run(x.astype(complex), args, (rows,), x.size, self.plan.parallel)
         nfev = x.size + self._compare(x, rows, args)
-        return Columns(rows, 8 * self.roundoff * np.abs(rows), TINY * np.abs(x), nfev, np.zeros(x.size, int))
+        return exact_columns(rows, self.roundoff, x, nfev)
 
     def _compare(self, x: Array, rows: Array, args: tuple) -> int:
         few = np.unique(np.linspace(0, x.size - 1, CHECKED_POINTS).astype(int))

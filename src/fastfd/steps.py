@@ -11,8 +11,9 @@ from fastfd.kernels.native import gate, helper
 from fastfd.stencils import Stencil
 
 __all__ = [
-    "HASTY", "LONGEST", "NO_ROOM", "SHORTEST", "START", "base_step", "base_step_in_doubles", "bound_pair", "checked_bounds", "exact_step",
-    "first_step", "place", "place_reach", "place_search", "place_steps", "relative_step", "stencil_table", "unit_roundoff",
+    "HASTY", "LONGEST", "NO_ROOM", "SHORTEST", "START", "base_step", "base_step_in_doubles", "bound_pair", "checked_bounds",
+    "even_step", "exact_along", "exact_step", "first_step", "heft", "hefts", "imaginary_step", "imaginary_steps", "place",
+    "place_reach", "place_search", "place_steps", "relative_step", "stencil_table", "unit_roundoff",
 ]  # fmt: skip
 
 #: The first step of an adaptive search over |x|; start and ratio matter little, the estimate and the control decide.
@@ -21,8 +22,12 @@ START = 0.12
 HASTY = 1e-10
 #: Where the bounds leave no room to move a coordinate.
 NO_ROOM = -1.0
+#: A coordinate that moves by fewer roundings than this stands still.
+STILL = 8
 #: Between these the largest entry of a direction has to be: a step along it has all its digits then, and does not overflow.
 SHORTEST, LONGEST = 1e-280, 1e280
+#: The complex step over |x|, and where x is next to nothing: its square must vanish against everything, itself never.
+TINY, TINIEST = 2.0**-66, 2.0**-133
 
 
 def unit_roundoff(dtype: np.dtype) -> float:
@@ -48,6 +53,21 @@ def stencil_table(stencils: tuple[Stencil, ...]) -> NDArray[np.float64]:
 
 
 @helper
+def heft(table, s):
+    """The rounding of stencil s against that of the one that was asked for: one-sided stencils have larger weights."""
+    width, own, asked = (table.shape[1] - 4) // 2, 0.0, 0.0
+    for k in range(4 + width, 4 + 2 * width):
+        own += abs(table[s, k] * table[s, 1])
+        asked += abs(table[0, k] * table[0, 1])
+    return own / asked
+
+
+def hefts(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """:func:`heft` of every stencil of a table."""
+    return np.array([heft(table, s) for s in range(len(table))])
+
+
+@helper
 def exact_step(x, h, roundoff):
     """The h next to the given one for which x + h has no rounding error, in the precision of f."""
     if roundoff > 1e-10:
@@ -56,15 +76,44 @@ def exact_step(x, h, roundoff):
 
 
 @helper
+def even_step(x, h, roundoff):
+    """The same for x + h/2 as well, where error bars look (in double precision)."""
+    return exact_step(x, h, roundoff) if roundoff > 1e-10 else 2.0 * ((x + 0.5 * h) - x)
+
+
+@helper
+def exact_along(x, coords, speeds, h, first, roundoff):
+    """h without rounding error in x + h, where one coordinate moves. Along a direction it is 0 once one of those that the
+    first step moved stands still, or nearly: what f loses then would not show."""
+    if coords.size == 1 and speeds[0] == 1.0:
+        return exact_step(x[coords[0]], h, roundoff)
+    for i in range(coords.size):
+        least, speed = STILL * roundoff * abs(x[coords[i]]), abs(speeds[i])
+        if speed * h < least <= speed * first:
+            return 0.0
+    return h
+
+
+@helper
 def base_step(x, relative, roundoff):
-    return exact_step(x, relative * max(1.0, abs(x)), roundoff)
+    return even_step(x, relative * max(1.0, abs(x)), roundoff)
 
 
 @helper
 def base_step_in_doubles(x, relative):
     """:func:`base_step` without the question of precision, which would keep a loop over points from vectorising."""
     h = relative * (abs(x) if abs(x) > 1.0 else 1.0)
-    return (x + h) - x
+    return 2.0 * ((x + 0.5 * h) - x)
+
+
+@helper
+def imaginary_step(x):
+    return TINY * abs(x) if abs(x) >= SHORTEST else TINIEST
+
+
+def imaginary_steps(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """:func:`imaginary_step` of every coordinate."""
+    return np.where(np.abs(x) >= SHORTEST, TINY * np.abs(x), TINIEST)
 
 
 @helper
@@ -92,11 +141,11 @@ def _roomiest(x, table, lower, upper):
 @helper
 def _inside(x, h, row, lower, upper, roundoff):
     """Shorten a step until every node is inside the bounds after rounding too."""
-    h = exact_step(x, min(h, _largest(x, row, lower, upper)), roundoff)
+    h = even_step(x, min(h, _largest(x, row, lower, upper)), roundoff)
     for _ in range(4):
         if _fits(x, h, row, lower, upper):
             break
-        h = exact_step(x, h * (1 - 2.0**-8), roundoff)
+        h = even_step(x, h * (1 - 2.0**-8), roundoff)
     return h if _fits(x, h, row, lower, upper) and h > 0 else NO_ROOM
 
 
@@ -110,7 +159,7 @@ def place(x, given, relative, roundoff, lower, upper, table, steps):
     for i in range(x.size):
         if not np.isfinite(x[i]):
             return 2 * i
-        h = exact_step(x[i], given[i], roundoff) if given.size else base_step(x[i], relative, roundoff)
+        h = even_step(x[i], given[i], roundoff) if given.size else base_step(x[i], relative, roundoff)
         s = 0
         if lower.size and not _fits(x[i], h, table[0], lower[i], upper[i]):
             while s < table.shape[0] - 1 and not _fits(x[i], h, table[s], lower[i], upper[i]):

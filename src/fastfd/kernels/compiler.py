@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numba
+import numpy as np
 from llvmlite import ir
 from llvmlite.binding import parse_assembly
 from numba import _dynfunc  # type: ignore[attr-defined]
@@ -607,8 +608,11 @@ def _compiled(text: Callable, options: dict) -> Any:
 
 
 def gate(text: Callable) -> Any:
-    """For what Python calls. ``nogil``: other threads, ours among them, run meanwhile."""
-    return _compiled(text, {**_OPTIONS, "nogil": True})
+    """For what Python calls. ``nogil``: other threads, ours among them, run meanwhile.
+
+    Compiled code passes over an overflow without a warning, and so does its text where nothing is compiled.
+    """
+    return np.errstate(all="ignore")(text) if jit_disabled() else _compiled(text, {**_OPTIONS, "nogil": True})
 
 
 #: What numba has not heard of yet, and whether it is to be inlined: it need not, where all comes from disk.

@@ -20,7 +20,6 @@ from fastfd.kernels.extrapolate import (
     SLOT,
     column,
 )
-from fastfd.kernels.imaginary import TINIEST, TINY
 from fastfd.kernels.native import (
     MUTATED,
     NONFINITE,
@@ -41,7 +40,7 @@ from fastfd.kernels.native import (
 )  # fmt: skip
 from fastfd.kernels.sweep import failed, unchanged, weigh
 from fastfd.kernels.tableau import CAUTION, CONTROL, DISBELIEF, SHOWN, UNIT, sheets
-from fastfd.steps import base_step, exact_step
+from fastfd.steps import base_step, exact_step, imaginary_step
 
 __all__ = ["imaginary_colors", "law_steps", "own_steps", "search_colors", "search_space", "sweep_colors"]
 
@@ -142,7 +141,7 @@ def imaginary_colors(f, x, first, coords, starts, rows, place, out, missed, poin
         mine = coords[first[g] : first[g + 1]]
         for i in range(mine.size):
             j = mine[i]
-            point[j] = complex(x[j].real, _tiny(x[j].real))
+            point[j] = complex(x[j].real, imaginary_step(x[j].real))
         status = evaluate(f, point, values, scratch, 1.0, 1.0, ONLY)
         if status != OK and status != NONFINITE:
             return failed(status, g)
@@ -151,7 +150,7 @@ def imaginary_colors(f, x, first, coords, starts, rows, place, out, missed, poin
             parts[i] = values[2 * i + 1]
         moved = 0
         for i in range(first[g], first[g + 1]):
-            h = _tiny(x[coords[i]].real)
+            h = imaginary_step(x[coords[i]].real)
             point[coords[i]] = x[coords[i]]
             for k in range(starts[i], starts[i + 1]):
                 moved += parts[rows[k]] != 0.0
@@ -160,11 +159,6 @@ def imaginary_colors(f, x, first, coords, starts, rows, place, out, missed, poin
             mine = rows[starts[first[g]] : starts[first[g + 1]]]
             missed[g] = _stranger(parts, mine) if _count_moved(parts) > moved else -1
     return code
-
-
-@helper
-def _tiny(x):
-    return TINY * abs(x) if x != 0.0 else TINIEST
 
 
 # --- adaptive: three steps for all columns of a colour ----------------------------------------------------------------

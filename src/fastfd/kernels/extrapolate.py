@@ -63,7 +63,7 @@ from fastfd.kernels.tableau import (
     extend,
     sheets,
 )  # fmt: skip
-from fastfd.steps import HASTY, START, exact_step, place_search
+from fastfd.steps import HASTY, START, exact_along, place_search
 
 __all__ = [
     "CONVERGED", "DOMAIN", "ENTRY", "FIRST_STEP", "KNOWN", "LEVELS", "MEMORY", "MINOR", "NOISE_LEVEL",
@@ -736,23 +736,17 @@ def _retreat(steps, count, h, order):
     return back if count[LAST] == UP and back > 1.3 * steps[H, 0] and count[UPS] < MOST_UPS else 0.0
 
 
-@helper
-def _exact(x, coords, h, unit):
-    """h without rounding error in x + h, where one coordinate moves."""
-    return exact_step(x[coords[0]], h, unit) if coords.size == 1 else h
-
-
 @carrier
 def _central(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members):
     """Up and down the steps until every entry is known as well as it can be."""
     h, lead = reach[0], -1
     if count[LEVEL] > 0:  # what was remembered did not do, but it is known
         h, lead = _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size)
-    h = _exact(x, coords, h, steps[CONTROL, UNIT])
+    h = exact_along(x, coords, speeds, h, reach[0], steps[CONTROL, UNIT])
     while h > 0.0 and count[LEVEL] < LEVELS and count[CALLS] < MOST_CALLS:
         status = _pair(f, x, point, scratch, coords, speeds, h, reach, tab, count)
         if status == NONFINITE:
-            h = _exact(x, coords, _retreat(steps, count, h, order), steps[CONTROL, UNIT])
+            h = exact_along(x, coords, speeds, _retreat(steps, count, h, order), reach[0], steps[CONTROL, UNIT])
             continue
         if status != OK:
             return status
@@ -762,7 +756,7 @@ def _central(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_siz
             h = START if count[LEVEL] == 1 and h < START else 0.0
             continue
         h, lead = _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size)
-        h = _exact(x, coords, h, steps[CONTROL, UNIT])
+        h = exact_along(x, coords, speeds, h, reach[0], steps[CONTROL, UNIT])
     return OK
 
 
@@ -845,7 +839,7 @@ def _familiar(tab, steps, count, members, y0, x_size, rtol, memory):
 def _recall(f, x, point, scratch, y0, coords, speeds, reach, x_size, tab, steps, count, members, memory):
     """The two remembered steps, as the first levels of the ladder."""
     for k in range(2):
-        h = _exact(x, coords, memory[FIRST_STEP + k], steps[CONTROL, UNIT])
+        h = exact_along(x, coords, speeds, memory[FIRST_STEP + k], reach[0], steps[CONTROL, UNIT])
         if not h > 0.0 or (k == 1 and h >= steps[H, 0]):
             return OK
         status = _pair(f, x, point, scratch, coords, speeds, h, reach, tab, count)
@@ -879,7 +873,7 @@ def _one_sided(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_s
     count[LEVEL] = 0
     clear(tab, count[ENTRY])
     while count[LEVEL] < LEVELS // 2 and misses < 12:
-        h, k = _exact(x, coords, h, steps[CONTROL, UNIT]), count[LEVEL]
+        h, k = exact_along(x, coords, speeds, h, reach[0], steps[CONTROL, UNIT]), count[LEVEL]
         if h <= 0.0:
             break
         count[CALLS] += 1

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from fastfd.kernels.native import NONFINITE, OK, ONLY, assign, evaluate, kernel
 from fastfd.kernels.sweep import failed
+from fastfd.steps import imaginary_step
 
-__all__ = ["TINIEST", "TINY", "imaginary", "imaginary_points"]
-
-#: h over |x|, and h at x = 0: h² must vanish against everything, and h must not underflow.
-TINY, TINIEST = 2.0**-66, 2.0**-133
+__all__ = ["imaginary", "imaginary_points"]
 
 
 @kernel
@@ -16,7 +14,7 @@ def imaginary(f, x, out, work, values, scratch, lo, hi):
     """Rows lo..hi of the transposed Jacobian of an analytic f; `values` holds real and imaginary parts by turns."""
     assign(work, x)
     for j in range(lo, hi):
-        h = TINY * abs(x[j]) if x[j] != 0.0 else TINIEST
+        h = imaginary_step(x[j].real)
         work[j] = complex(x[j].real, h)
         status = evaluate(f, work, values, scratch, 1.0, 1.0, ONLY)
         if status != OK and status != NONFINITE:
@@ -31,7 +29,7 @@ def imaginary(f, x, out, work, values, scratch, lo, hi):
 def imaginary_points(f, x, out, work, values, scratch, lo, hi):
     """The same for a function of one number at many points."""
     for i in range(lo, hi):
-        h = TINY * abs(x[i]) if x[i] != 0.0 else TINIEST
+        h = imaginary_step(x[i].real)
         work[0] = complex(x[i].real, h)
         status = evaluate(f, work, values, scratch, 1.0, 1.0, ONLY)
         if status != OK and status != NONFINITE:

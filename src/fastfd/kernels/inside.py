@@ -28,7 +28,7 @@ from fastfd.kernels.native import (
 from fastfd.kernels.pairs import COUNT, NOISE_SHOWS, NOTES, RUNGS, STATUS
 from fastfd.kernels.sweep import evaluate_at, failed
 from fastfd.kernels.tableau import P
-from fastfd.steps import LONGEST, SHORTEST, place, place_search
+from fastfd.steps import LONGEST, SHORTEST, heft, place, place_search
 
 __all__ = [
     "CALLS", "CROSSED", "MANY", "MISDIRECTED", "MISSHAPEN", "NOTED", "NO_CODE", "NO_WAY", "OUTSIDE", "STEP", "UNFIT_DIRECTION",
@@ -341,7 +341,8 @@ def differences(f, x, address, v, given, relative, roundoff, lower, upper, table
         for g in range(groups):
             row = table[int(steps[g, 1])]
             notes[g, STEP], notes[g, CALLS] = steps[g, 0], 2 * _looks(row, centred)
-            notes[g, VERDICT] = _judge(out[g], error[g], y0, steps[g, 0], order, gain, weight)
+            own = weight * heft(table, int(steps[g, 1]))
+            notes[g, VERDICT] = _judge(out[g], error[g], y0, steps[g, 0], order, gain, own)
     if code > 0 and code % 8 == NONFINITE:
         status = evaluate_at(f, x, point, scratch, y0)
         return ASTRAY if status == ASTRAY else OK
@@ -366,11 +367,12 @@ def differences_at_points(f, x, address, given, relative, roundoff, lower, upper
         code = call(address, f, x, (steps, table, order, error, work, 0, n))
         for i in range(n):
             notes[i, STEP], notes[i, CALLS] = 2.0 * steps[i, 0], 2 * _looks(table[int(steps[i, 1])], False)
+            notes[i, VERDICT] = weight * heft(table, int(steps[i, 1]))
             steps[i, 0], steps[i, 1] = 1.0, 0.0
         if code == OK or code % 8 == NONFINITE:
             code = call(address, f, x, (steps, identity, 0, y0, work, 0, n))
         for i in range(n):
-            notes[i, VERDICT] = _judge(out[i], error[i], y0[i], notes[i, STEP], order, gain, weight)
+            notes[i, VERDICT] = _judge(out[i], error[i], y0[i], notes[i, STEP], order, gain, notes[i, VERDICT])
     return OK if code % 8 == NONFINITE else code
 
 
@@ -580,7 +582,7 @@ def curvature_by_differences(f, x, along, across, v, given, relative, roundoff, 
         _halve(steps, 0.5)
         code = _stencil_pairs(f, x, along, across, directed, law, mixed, centred, y0, steps, error, work, rest)
         _halve(steps, 2.0)
-        _judge_pairs(flattened(out), flattened(error), y0, steps, directed, gain, weight, notes)
+        _judge_pairs(flattened(out), flattened(error), y0, steps, mixed, directed, gain, weight, notes)
         notes[0, CALLS] = 2 * int(_most_nodes(mixed) ** 2 * out.shape[0] / 2 + n * looks)
     return code
 
@@ -614,16 +616,18 @@ def _stencil_pairs(f, x, along, across, directed, law, mixed, centred, y0, steps
 
 
 @helper
-def _judge_pairs(value, finer, y0, steps, directed, gain, weight, notes):
+def _judge_pairs(value, finer, y0, steps, mixed, directed, gain, weight, notes):
     """Error bars in place of the values at half the steps, and verdicts, as ``curvature.FixedPairs``."""
     n, m = notes.shape[0], y0.size
     width = 1 if directed else n
     for i in range(n):
         finite = True
         for j in range(width):
-            area = steps[i, 0] * steps[n if directed else j, 0]
+            other = n if directed else j
+            area = steps[i, 0] * steps[other, 0]
+            own = weight * heft(mixed, int(steps[i, 1])) * heft(mixed, int(steps[other, 1]))
             for e in range(m):
                 k = (i * width + j) * m + e
                 finite &= np.isfinite(value[k])
-                finer[k] = gain * abs(value[k] - finer[k]) + weight * abs(y0[e]) / area
+                finer[k] = gain * abs(value[k] - finer[k]) + own * abs(y0[e]) / area
         notes[i, STEP], notes[i, CALLS], notes[i, VERDICT] = steps[i, 0], 0.0, CONVERGED if finite else DOMAIN

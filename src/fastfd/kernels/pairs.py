@@ -55,7 +55,7 @@ from fastfd.kernels.native import (
 from fastfd.kernels.sweep import failed, shift, unchanged
 from fastfd.kernels.tableau import BAR, BEST, COMPANION, CONTROL, NOISE, PRIMARY, TOTAL, UNIT, H, T, clear, extend
 from fastfd.kernels.tableau import VALUE as CHOSEN
-from fastfd.steps import START, exact_step
+from fastfd.steps import START, exact_along
 
 __all__ = [
     "COUNT", "NOISE_SHOWS", "NOTES", "RUNGS", "STATUS", "axes", "fixed_listed", "fixed_pairs", "mixed_listed", "mixed_pairs",
@@ -195,10 +195,15 @@ def fixed_listed(f, x, groups, speeds, steps, table, starts, partners, out, work
 
 
 @helper
-def _step(x, coords, first, rung, unit):
-    """The step of a rung, without rounding error in x + h where one coordinate moves."""
-    h = first * RATIO ** (ORIGIN - rung)
-    return exact_step(x[coords[0]], h, unit) if coords.size == 1 else h
+def _step(x, coords, speeds, first, rung, unit):
+    """The step of a rung."""
+    return exact_along(x, coords, speeds, first * RATIO ** (ORIGIN - rung), first, unit)
+
+
+@helper
+def _step_of(x, groups, speeds, g, first, rung, unit):
+    coords, v = _coords(groups, speeds, g)
+    return _step(x, coords, v, first, rung, unit)
 
 
 @carrier
@@ -206,7 +211,7 @@ def _stand(f, x, point, scratch, coords, speeds, rung, reach, unit, ladder, axis
     """f on both sides of a rung, unless it is known there."""
     if ladder[rung] > 0.0:
         return OK
-    h = _step(x, coords, note[FIRST_STEP], rung, unit)
+    h = _step(x, coords, speeds, note[FIRST_STEP], rung, unit)
     if not 0.0 < h <= min(reach[1], reach[2]):
         return NONFINITE
     for way in range(2):
@@ -454,7 +459,7 @@ def _one_side(f, x, point, scratch, coords, speeds, unit, ladder, axis, note):
     for rung in range(ORIGIN, ORIGIN + ONE_SIDED):
         fill(axis[rung, 0], np.nan)
         fill(axis[rung, 1], np.nan)
-        ladder[rung] = _step(x, coords, note[FIRST_STEP], rung, unit)
+        ladder[rung] = _step(x, coords, speeds, note[FIRST_STEP], rung, unit)
         note[COUNT] += 1
         status = look(f, x, point, scratch, coords, speeds, (1 - 2 * way) * ladder[rung], axis[rung, way])
         if status != OK and status != NONFINITE:
@@ -552,7 +557,7 @@ def _beside(f, x, point, scratch, groups, speeds, g, rung, way, reach, unit, not
         assign(row, axis[g, rung, way])
         return OK
     c, v = _coords(groups, speeds, g)
-    h = _step(x, c, notes[g, FIRST_STEP], rung, unit)
+    h = _step(x, c, v, notes[g, FIRST_STEP], rung, unit)
     if not 0.0 < h <= reach[g, 2 - way]:
         return NONFINITE
     spent[COUNT] += 1
@@ -573,8 +578,8 @@ def _around(f, x, point, scratch, groups, speeds, i, j, level, reach, unit, note
             )
         if status != OK:
             return status, 0.0
-    s = _step(x, _coords(groups, speeds, i)[0], notes[i, FIRST_STEP], a, unit)
-    t = _step(x, _coords(groups, speeds, j)[0], notes[j, FIRST_STEP], b, unit)
+    s = _step_of(x, groups, speeds, i, notes[i, FIRST_STEP], a, unit)
+    t = _step_of(x, groups, speeds, j, notes[j, FIRST_STEP], b, unit)
     for way in range(2):
         sign = 1.0 - 2 * way
         notes[i, COUNT] += 1
@@ -733,8 +738,8 @@ def _one_sided_level(f, x, point, scratch, y0, groups, speeds, i, j, level, reac
         )
     if status != OK:
         return status
-    s = (1 - 2 * way_i) * _step(x, _coords(groups, speeds, i)[0], notes[i, FIRST_STEP], a, unit)
-    t = (1 - 2 * way_j) * _step(x, _coords(groups, speeds, j)[0], notes[j, FIRST_STEP], b, unit)
+    s = (1 - 2 * way_i) * _step_of(x, groups, speeds, i, notes[i, FIRST_STEP], a, unit)
+    t = (1 - 2 * way_j) * _step_of(x, groups, speeds, j, notes[j, FIRST_STEP], b, unit)
     notes[i, COUNT] += 1
     status = _corner(f, x, point, scratch, groups, speeds, i, s, j, t, rows[2], 1.0, 1.0, ONLY)
     if status == OK:
