@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfd.cfunction import known, returning
 from fastfd.comparison import Compared, Comparison
 from fastfd.diagnosis import diagnose
 from fastfd.evidence import Evidence, Finding, Leaf, name_of
@@ -202,7 +203,7 @@ def check_gradient(
     >>> print(report.findings[0])
     bias: too large by the factor 8, the mean over 8 is missing
     """
-    subject = Subject(f, grad, x, args, "grad")
+    subject = Subject(f, returning(grad, np.shape(x)), x, args, "grad")
     check = _Check(subject, points, seed, bounds, parallel, noise, directions)
     _check_one_number(subject)
     found = check.at_points(lambda claim: subject.tree.flatten(claim, "grad")[:, None])
@@ -261,7 +262,7 @@ def check_jacobian(
     >>> print(fastfd.check_jacobian(f, jac, [1.0, 2.0]).findings[0])
     J: 1 of 4 entries is wrong, the others are right: J[1, 0]
     """
-    subject = _bare_subject(f, jac, x, args, "jac")
+    subject = _bare_subject(f, known(jac), x, args, "jac")
     check = _Check(subject, points, seed, bounds, parallel, noise)
     shape = (*subject.start.shape, *subject.tree.leaves[0].shape)
     found = check.at_points(lambda claim: _claimed(claim, shape, "jac").reshape(-1, subject.tree.size).T)
@@ -330,7 +331,8 @@ def check_hessian(
     >>> fastfd.check_hessian(f, hess, [1.0, 2.0]).passed
     True
     """
-    subject = _bare_subject(f if grad is None else grad, hess, x, args, "hess", "f" if grad is None else "grad")
+    f, of = (f, "f") if grad is None else (returning(grad, np.shape(x)), "grad")
+    subject = _bare_subject(f, returning(hess, np.shape(x) * 2), x, args, "hess", of)
     shape = subject.tree.leaves[0].shape * 2
     check = (_SecondCheck if grad is None else _Check)(subject, points, seed, bounds, parallel)
     if grad is None:
