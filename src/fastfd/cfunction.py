@@ -1,7 +1,7 @@
 """C functions: what they take, read from the object that brings them; called from Python as f would be.
 
-A C function comes as a ctypes or cffi function pointer, a ``scipy.LowLevelCallable`` or a ``numba.cfunc``. Its parameters are told
-apart by their types and order (``docs/c-functions.md`` has the table). Kernels call it by its address (``kernels/foreign.py``);
+A C function comes as a ctypes or cffi function pointer, a ``scipy.LowLevelCallable`` or a ``numba.cfunc``. Its parameters are
+told apart by their types and order (``docs/c-functions.md`` has the table). Kernels call it by its address (``kernels/foreign.py``);
 here it is called for the first look, for what is checked in Python, and to say what went wrong.
 """
 
@@ -64,13 +64,10 @@ def _kind_of_text(text: str) -> str:
     stars = text.count("*") + text.count("[")
     words = [word for word in re.sub(r"\[[^]]*\]|\*", " ", text).split() if word not in _QUALIFIERS]
     name = " ".join(words) or "int"
-    if name in _INTEGERS:
-        base = np.dtype(_INTEGERS[name]).str[1:]
-    else:
-        base = name if name in ("double", "float", "void") else "?"
+    base = _kind_of_ctype(_INTEGERS[name]) if name in _INTEGERS else name
     if stars == 0:
-        return base if base != "?" else f"?{text.strip()}"
-    return base + "*" if stars == 1 and base != "?" else "void*"
+        return base if base in _CTYPES else f"?{text.strip()}"
+    return base + "*" if stars == 1 and base in _CTYPES else "void*"
 
 
 def _kind_of_ctype(kind: Any) -> str:
@@ -199,7 +196,7 @@ def _pointer_word(value: Any) -> int:
 
 
 @lru_cache(maxsize=256)
-def _reader(kind: type) -> Callable | None:
+def _reader(kind: Any) -> Callable | None:
     """What reads C functions of a Python type."""
     if issubclass(kind, _CTYPES_FUNCTION):
         return _from_ctypes
@@ -212,15 +209,16 @@ def _reader(kind: type) -> Callable | None:
 
 def known(f: Any) -> Any:
     """A C function, looked at once; anything else as it is."""
-    reader = _reader(type(f))
+    kind: Any = type(f)
+    reader = _reader(kind)
     if reader is not None:
         return _remembered(f, reader)
-    if type(f) is _BUILTIN and _is_cffi(f.__self__):
+    if kind is _BUILTIN and _is_cffi(f.__self__):
         _refuse_library(f)
     return f
 
 
-_BUILTIN = type(len)
+_BUILTIN: Any = type(len)
 #: C functions by the identity of their source (those of ctypes have no hash), the oldest first, and so many at most.
 _read: dict[int, tuple[Any, CFunction]] = {}
 _MOST = 64
@@ -297,7 +295,7 @@ class CFunction:
     """
 
     def __init__(self, source: Any, address: int | None, result: str, kinds: tuple[str, ...], data: int | None):
-        self.source, self.address, self.result, self.kinds, self.data = source, address, result, kinds, data
+        self.source, self.result, self.kinds, self.data = source, result, kinds, data
         self.__name__ = getattr(source, "__name__", "f")
         if not address:
             msg = f"f is a NULL pointer of type {self}"
@@ -308,11 +306,11 @@ class CFunction:
             self._refuse()
         self._leading, self.scalar = leading, kinds[0] == "double"
         self._tail = kinds[len(leading) :]
+        self._lengths = ("n",) * (not self.scalar) + ("m",) * self.in_place
         if data is not None:
             self._bind()
         self.raises = isinstance(source, Callback)
-        if self.raises:
-            self.address = native_address(source)
+        self.address: int = native_address(source) if self.raises else address
         self._entry = self._prototype()
         self._natives: dict = {}
 
@@ -340,14 +338,12 @@ class CFunction:
 
     def _sizes(self, count: int) -> list[str]:
         """Which lengths stand behind the pointers, where `count` extra arguments follow."""
-        open_ = [part for part in ("n", "m")[: 1 + self.in_place] if part not in self._leading and not (part == "n" and self.scalar)]
-        left = len(self._tail) - count
-        if 0 <= left <= len(open_) and all(map(_integer, self._tail[:left])):
-            return open_[:left]
-        least = len(self._tail)
-        while least > 0 and least > len(self._tail) - len(open_) and _integer(self._tail[len(self._tail) - least]):
-            least -= 1
-        wanted = f"{least} to {len(self._tail)}" if least < len(self._tail) else f"{least}"
+        lengths = [part for part in self._lengths if part not in self._leading]
+        integers = [*map(_integer, self._tail), False].index(False)
+        most, least = len(self._tail), len(self._tail) - min(integers, len(lengths))
+        if least <= count <= most:
+            return lengths[: most - count]
+        wanted = f"{least} to {most}" if least < most else f"{most}"
         behind = ", ".join(map(_spelled, self._tail)) or "nothing"
         msg = f"args must have {wanted} extra arguments for a C function of type {self} ({behind} behind x), got {count}"
         if self._tail[-1:] == ("void*",) and count < least:
@@ -448,8 +444,8 @@ class CFunction:
         place = (_CTYPES[self.result] or ctypes.c_int64)(0)
         if entry(ctypes.addressof(place), ctypes.byref(ctypes.c_void_p()), *values) in (0, -2):
             return place.value if self.result != "void" else None
-        kinds = self.source.ctypes.argtypes
-        self.source(*(ctypes.cast(v, k) if isinstance(v, int) and not hasattr(k, "value") else v for v, k in zip(values, kinds, strict=True)))
+        kinds = self.source.ctypes.argtypes  # what carray can read when it is called as Python
+        self.source(*(v if hasattr(k, "value") else ctypes.cast(v, k) for v, k in zip(values, kinds, strict=True)))
         msg = "f raised an exception in compiled code, but not in Python"
         raise RuntimeError(msg)
 
@@ -505,11 +501,13 @@ def _as_array(value: NDArray[Any], kind: str, i: int) -> NDArray[Any]:
     raise TypeError(msg)
 
 
-def returning(f: Any, shape: tuple[int, ...]) -> Any:
-    """A C function that writes its results as one that returns them, in this shape; anything else as it is."""
+def returning(f: Any, x: Any, times: int = 1) -> Any:
+    """A C function that writes its results as one that returns them, in the shape of x (so many times); anything else as it is."""
     found = known(f)
     if not isinstance(found, CFunction) or not found.in_place:
         return found
+
+    shape = np.shape(x) * times
 
     def filled(x: Any, *args: Any) -> Array:
         out = np.full(shape, np.nan)

@@ -203,7 +203,7 @@ def check_gradient(
     >>> print(report.findings[0])
     bias: too large by the factor 8, the mean over 8 is missing
     """
-    subject = Subject(f, returning(grad, np.shape(x)), x, args, "grad")
+    subject = Subject(f, returning(grad, x), x, args, "grad")
     check = _Check(subject, points, seed, bounds, parallel, noise, directions)
     _check_one_number(subject)
     found = check.at_points(lambda claim: subject.tree.flatten(claim, "grad")[:, None])
@@ -331,8 +331,8 @@ def check_hessian(
     >>> fastfd.check_hessian(f, hess, [1.0, 2.0]).passed
     True
     """
-    f, of = (f, "f") if grad is None else (returning(grad, np.shape(x)), "grad")
-    subject = _bare_subject(f, returning(hess, np.shape(x) * 2), x, args, "hess", of)
+    f, of = (f, "f") if grad is None else (returning(grad, x), "grad")
+    subject = _bare_subject(f, returning(hess, x, 2), x, args, "hess", of)
     shape = subject.tree.leaves[0].shape * 2
     check = (_SecondCheck if grad is None else _Check)(subject, points, seed, bounds, parallel)
     if grad is None:

@@ -68,7 +68,7 @@ def as_reals(array: NDArray[Any]) -> Array:
 class Function:
     """A callable f(x, *args), or f(x, out, *args) where `out_size` says how many numbers f writes."""
 
-    def __init__(self, f: Callable, out_size: int | None):
+    def __init__(self, f: Any, out_size: int | None):
         if not callable(f):
             msg = f"f must be callable, got {type(f).__name__}"
             raise TypeError(msg)

@@ -123,7 +123,7 @@ def implicit_jacobian(
     True
     """
     at, parameters, extra = as_point(y, "y"), as_point(theta, "theta"), given(args)
-    F = returning(F, at.shape)
+    F = returning(F, at)
     _check_equation(F, at, parameters, extra)
     keywords = {"method": method, "parallel": parallel}
     if matrix_free if matrix_free is not None else at.size > LARGE:

@@ -30,7 +30,6 @@ from fastfd.kernels.native import (
     _gather,
     _load,
     _trampoline_args,
-    _word,
     nonfinite,
 )
 
