@@ -75,8 +75,6 @@ class Function:
         self.f = f
         self.out_size = _checked_size(out_size)
         self._foreign = isinstance(f, CFunction)
-        if self._foreign:
-            _check_out_size(f, self.out_size)
         self.compiled = is_compiled(f) or (self._foreign and not jit_disabled())
         self._fold = self._folded()
         self._natives: dict = {}
@@ -120,7 +118,9 @@ class Function:
 
     def sample(self, point: Any, args: tuple) -> Sample:
         """f at a point, looked at with care: what comes out decides how everything is laid out."""
-        if self.compiled:
+        if self._foreign:
+            _check_out_size(self.f, self.out_size)
+        elif self.compiled:
             _check_types(self._given(args))
         value = self.call(point, args)
         if value is None and self.out_size is None:
