@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from marks import compiled_only
 from numba import carray, cfunc, njit, types
-from scipy import LowLevelCallable
+from scipy import LowLevelCallable, special
 from scipy.optimize import rosen_der, rosen_hess, rosen_hess_prod
 from scipy.sparse import diags_array
+from scipy.special import cython_special
 
 import fastfd
 
@@ -244,6 +245,15 @@ def test_args(library):
         assert np.allclose(found, 0.5 * rosen_der(X) + weights)
 
 
+def test_cython():
+    """SciPy's own special functions, as Cython code calls them; behind x they take whether to skip Python's dispatch."""
+    j0 = LowLevelCallable.from_cython(cython_special, "j0")
+    x = np.linspace(0.5, 3, 5)
+    assert np.allclose(fastfd.derivative(j0, x, args=(0,)), -special.j1(x), rtol=1e-11)
+    again = LowLevelCallable(LowLevelCallable(j0))
+    assert np.array_equal(fastfd.derivative(again, x, args=(0,)), fastfd.derivative(j0, x, args=(0,)))
+
+
 def test_user_data(library):
     f = declared(library, "rosen_scaled")
     assert np.allclose(fastfd.gradient(LowLevelCallable(f), X), rosen_der(X))  # NULL, as SciPy has it
@@ -272,6 +282,10 @@ def test_a_c_gradient_is_checked(library):
     assert fastfd.check_gradient(f, g, X).passed
     assert np.allclose(fastfd.hessian(f, X, grad=g, out_size=3), rosen_hess(X))
     assert not fastfd.check_gradient(f, declared(library, "squares_by_three"), X).passed
+    assert fastfd.check_jacobian(g, lambda x: rosen_hess(x), X, out_size=3).passed
+    assert not fastfd.check_jacobian(g, lambda x: 2 * rosen_hess(x), X, out_size=3).passed
+    found = fastfd.step_analysis(g, X, direction=0, stencils="central", out_size=3)
+    assert np.allclose(found.reference, rosen_hess(X)[0])
 
 
 def test_implicit():
@@ -479,10 +493,12 @@ def test_nothing_compiles_for_another_function(given):
     from numba.core import event
 
     @cfunc(types.float64(NUMBERS, types.intc))
-    def other(p, n):
+    def cube(p, n):
         return p[0] ** 3
 
-    fastfd.gradient(given("rosen"), X)
+    f = given("rosen")
+    other = cube if f is rosen else cube.ctypes
+    fastfd.gradient(f, X)
     with event.install_recorder("numba:compile") as found:
         assert np.allclose(fastfd.gradient(other, X), [3 * X[0] ** 2, 0, 0])
     assert not found.buffer

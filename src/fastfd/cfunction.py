@@ -44,7 +44,8 @@ _INTEGERS = {
     "intptr_t": ctypes.c_ssize_t, "uintptr_t": ctypes.c_size_t, "npy_intp": ctypes.c_ssize_t,
     "int32_t": ctypes.c_int32, "uint32_t": ctypes.c_uint32, "int64_t": ctypes.c_int64, "uint64_t": ctypes.c_uint64,
 }  # fmt: skip
-_QUALIFIERS = {"const", "volatile", "restrict", "__restrict", "signed", "struct", "noexcept", "nogil"}
+_BASES = {name: np.dtype(kind).str[1:] for name, kind in _INTEGERS.items()} | {n: n for n in ("double", "float", "void")}
+_QUALIFIERS = {"const", "volatile", "restrict", "__restrict", "signed", "struct"}
 _SPELLED = {"i4": "int", "u4": "unsigned int", "i8": "int64_t", "u8": "uint64_t"}
 #: What ctypes makes of the types that can be handed over; pointers are words.
 _CTYPES: dict[str, Any] = {
@@ -63,8 +64,7 @@ def _kind_of_text(text: str) -> str:
     """A type as C writes it, as one of ours: "double", "i4", "double*", "void*", …; others as they are, with a "?"."""
     stars = text.count("*") + text.count("[")
     words = [word for word in re.sub(r"\[[^]]*\]|\*", " ", text).split() if word not in _QUALIFIERS]
-    name = " ".join(words) or "int"
-    base = _kind_of_ctype(_INTEGERS[name]) if name in _INTEGERS else name
+    base = next((_BASES[name] for name in (" ".join(words), " ".join(words[:-1])) if name in _BASES), "?")  # it may have a name
     if stars == 0:
         return base if base in _CTYPES else f"?{text.strip()}"
     return base + "*" if stars == 1 and base in _CTYPES else "void*"
@@ -144,17 +144,20 @@ def _from_scipy(f: Any) -> tuple:
         msg = f"f is a LowLevelCallable with the signature {f.signature!r}, which is not of the form 'double (double, void *)'"
         raise TypeError(msg)
     args = [text for text in found[2].split(",") if text.strip() not in ("", "void")]
-    source = f.function
-    inner = source if type(source).__name__ != "LowLevelCallable" else source.function
-    data = f.user_data if f.user_data is not None or inner is source else source.user_data
-    address = _capsule_address(inner) if _is_capsule(inner) else _pointer_word(inner)
-    if data is None and _is_capsule(inner):
-        return address, _kind_of_text(found[1]), tuple(map(_kind_of_text, args)), _capsule("GetContext", inner) or 0
-    return address, _kind_of_text(found[1]), tuple(map(_kind_of_text, args)), 0 if data is None else _pointer_word(data)
+    source, data = f.function, f.user_data
+    while _is_low_level(type(source)):
+        source, data = source.function, source.user_data if data is None else data
+    if data is None and _is_capsule(source):
+        data = _capsule("GetContext", source)
+    return _pointer_word(source), _kind_of_text(found[1]), tuple(map(_kind_of_text, args)), _pointer_word(data)
 
 
 def _from_numba(f: Any) -> tuple:
     return _from_ctypes(f.ctypes)
+
+
+def _is_low_level(kind: type) -> bool:
+    return kind.__name__ == "LowLevelCallable" and kind.__module__.startswith("scipy")
 
 
 def _is_capsule(value: Any) -> bool:
@@ -202,7 +205,7 @@ def _reader(kind: Any) -> Callable | None:
         return _from_ctypes
     if kind.__module__ == "_cffi_backend" and "CData" in kind.__name__:
         return _from_cffi
-    if kind.__name__ == "LowLevelCallable" and kind.__module__.startswith("scipy"):
+    if _is_low_level(kind):
         return _from_scipy
     return _from_numba if issubclass(kind, Callback) else None
 
@@ -501,13 +504,13 @@ def _as_array(value: NDArray[Any], kind: str, i: int) -> NDArray[Any]:
     raise TypeError(msg)
 
 
-def returning(f: Any, x: Any, times: int = 1) -> Any:
-    """A C function that writes its results as one that returns them, in the shape of x (so many times); anything else as it is."""
+def returning(f: Any, *like: Any) -> Any:
+    """A C function that writes its results as one that returns them, in the shapes of others; anything else as it is."""
     found = known(f)
     if not isinstance(found, CFunction) or not found.in_place:
         return found
 
-    shape = np.shape(x) * times
+    shape = tuple(extent for other in like for extent in np.shape(other))
 
     def filled(x: Any, *args: Any) -> Array:
         out = np.full(shape, np.nan)

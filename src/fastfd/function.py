@@ -34,7 +34,7 @@ from fastfd.kernels.native import (
 )  # fmt: skip
 from fastfd.steps import unit_roundoff
 
-__all__ = ["ALL", "SEVERAL", "Function", "Sample", "add_note", "defaults_of", "star_of", "where_it_was", "wrap"]
+__all__ = ["ALL", "SEVERAL", "Function", "Sample", "add_note", "checked_size", "defaults_of", "star_of", "where_it_was", "wrap"]
 
 Array = NDArray[np.float64]
 #: Where a column is named: all coordinates moved together, or those of one colour.
@@ -73,7 +73,7 @@ class Function:
             msg = f"f must be callable, got {type(f).__name__}"
             raise TypeError(msg)
         self.f = f
-        self.out_size = _checked_size(out_size)
+        self.out_size = checked_size(out_size)
         self._foreign = isinstance(f, CFunction)
         self.compiled = is_compiled(f) or (self._foreign and not jit_disabled())
         self._fold = self._folded()
@@ -180,7 +180,8 @@ def add_note(error: BaseException, note: str) -> None:
         error.__notes__ = [*getattr(error, "__notes__", []), note]
 
 
-def _checked_size(out_size: Any) -> int | None:
+def checked_size(out_size: Any) -> int | None:
+    """The number of results that f writes."""
     if out_size is not None and (not isinstance(out_size, int | np.integer) or isinstance(out_size, bool) or out_size < 0):
         msg = f"out_size must be the number of results that f writes, got {out_size!r}"
         raise ValueError(msg)

@@ -60,7 +60,7 @@ def implicit_jacobian(
     Parameters
     ----------
     F : callable
-        ``F(y, theta, *args)`` → as many real numbers as y has; njit or plain Python.
+        ``F(y, theta, *args)`` → as many real numbers as y has; njit, C or plain Python.
     y : array_like
         The solution at `theta`, of any shape. One that is not exact is first improved by up to three Newton steps.
     theta : array_like

@@ -29,7 +29,7 @@ class Partials:
     Parameters
     ----------
     f : callable
-        njit or plain Python; it returns a real number or a real array.
+        njit, C or plain Python; it returns a real number or a real array.
     keywords : dict
         Those of :class:`fastfd.Jacobian`, for every argument.
     """
