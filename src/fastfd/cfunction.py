@@ -1,8 +1,8 @@
 """C functions: what they take, read from the object that brings them; called from Python as f would be.
 
 A C function comes as a ctypes or cffi function pointer, a ``scipy.LowLevelCallable`` or a ``numba.cfunc``. Its parameters are
-told apart by their types and order (``docs/c-functions.md`` has the table). Kernels call it by its address (``kernels/foreign.py``);
-here it is called for the first look, for what is checked in Python, and to say what went wrong.
+told apart by their types and order (``docs/c-functions.md`` has the table). Kernels call it by its address, by
+``kernels/foreign.py``; here it is called for the first look, for what is checked in Python, and to say what went wrong.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _CTYPES: dict[str, Any] = {
     "double": ctypes.c_double, "float": ctypes.c_float, "void": None,
     "i4": ctypes.c_int32, "u4": ctypes.c_uint32, "i8": ctypes.c_int64, "u8": ctypes.c_uint64,
 }  # fmt: skip
-_DTYPES = {"double": "f8", "float": "f4"}
+_POINTEES = {f"{kind}*": np.dtype(ctype) for kind, ctype in _CTYPES.items() if ctype}
 _NUMBERS = ("double", "float")
 
 
@@ -316,6 +316,7 @@ class CFunction:
         self.address: int = native_address(source) if self.raises else address
         self._entry = self._prototype()
         self._natives: dict = {}
+        self._given: dict[int, tuple[str, ...]] = {}  # the kinds of so many extra arguments
 
     def __str__(self) -> str:
         return f"{_spelled(self.result)} ({', '.join(map(_spelled, self.kinds))})"
@@ -355,8 +356,11 @@ class CFunction:
 
     def arguments(self, args: tuple) -> tuple:
         """Extra arguments as kernels take them: numbers of the right type and range, arrays, addresses."""
-        sizes = self._sizes(len(args))
-        kinds = self._tail[len(sizes) :]
+        kinds = self._given.get(len(args))
+        if kinds is None:
+            kinds = self._given[len(args)] = self._tail[len(self._sizes(len(args))) :]
+        if all(map(_fits, args, kinds)):
+            return args
         return tuple(_converted(value, kind, i) for i, (value, kind) in enumerate(zip(args, kinds, strict=True)))
 
     def _parts(self, count: int) -> tuple:
@@ -457,6 +461,13 @@ def _as_ctypes(value: Any) -> Any:
     return value.ctypes.data if isinstance(value, np.ndarray) else value
 
 
+def _fits(value: Any, kind: str) -> bool:
+    """Whether an extra argument is what kernels take, at a glance."""
+    if type(value) is float:
+        return kind == "double"
+    return type(value) is np.ndarray and value.dtype is _POINTEES.get(kind) and value.flags.carray
+
+
 def _converted(value: Any, kind: str, i: int) -> Any:
     """An extra argument as its C type."""
     if kind in _NUMBERS:
@@ -495,8 +506,8 @@ def _as_integer(value: Any, kind: str, i: int) -> int:
 
 
 def _as_array(value: NDArray[Any], kind: str, i: int) -> NDArray[Any]:
-    dtype = np.dtype(_DTYPES.get(kind[:-1], kind[:-1]))
-    if value.dtype == dtype and value.flags.c_contiguous and value.flags.aligned and value.dtype.isnative:
+    dtype = _POINTEES[kind]
+    if value.dtype == dtype and value.flags.c_contiguous and value.flags.aligned:
         return value
     msg = f"args[{i}] must be a contiguous array of dtype {dtype} for a {_spelled(kind)}, got {value.dtype}"
     if not value.flags.c_contiguous:
