@@ -438,10 +438,11 @@ def test_a_callback_into_python():
     here = set()
 
     @ctypes.CFUNCTYPE(ctypes.c_double, DOUBLES, ctypes.c_int)
-    def f(x, n):
+    def callback(x, n):
         here.add(threading.get_ident())
         return sum(math.sin(i * x[i]) for i in range(n))
 
+    f = type(callback)(ctypes.cast(callback, ctypes.c_void_p).value)  # as C would know it, by its address
     x = np.linspace(1, 2, 60)
     slope = np.arange(60) * np.cos(np.arange(60) * x)
     for parallel in (False, True):
@@ -450,16 +451,34 @@ def test_a_callback_into_python():
     assert threading.get_ident() in here
 
 
+def test_what_a_callback_raises():
+    """ctypes alone would print it and go on with 0."""
+
+    @ctypes.CFUNCTYPE(ctypes.c_double, DOUBLES, ctypes.c_int)
+    def f(x, n):
+        if x[0] > 1.0:
+            raise ZeroDivisionError("too far")
+        return x[0] ** 2
+
+    assert np.allclose(fastfd.gradient(f, [0.5]), 1)
+    for at in (0.99, 2.0):
+        with pytest.raises(ZeroDivisionError, match="too far"):
+            fastfd.gradient(f, [at])
+
+
 def test_what_owns_the_code_is_kept():
     def make(k):
-        return ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(lambda x: k * x * x)
+        if k % 2:
+            return ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(lambda x: k * x * x)
+        return cfunc(types.float64(types.float64))(lambda x: k * x * x)
 
-    prepared = [fastfd.Derivative(make(k), method="central") for k in range(100)]
+    slopes = [2 * k for k in range(12)]
+    prepared = [fastfd.Derivative(make(k), method="central") for k in range(12)]
     gc.collect()
-    assert [D(1.0) for D in prepared] == pytest.approx([2 * k for k in range(100)], rel=1e-9)
-    assert [fastfd.derivative(make(k), 1.0, method="central") for k in range(100)] == pytest.approx(
-        [2 * k for k in range(100)], rel=1e-9
-    )
+    junk = [make(0) for _ in range(3)]  # memory that was let go is used again
+    assert [D(1.0) for D in prepared] == pytest.approx(slopes, rel=1e-9)
+    assert [fastfd.derivative(make(k), 1.0, method="central") for k in range(12)] == pytest.approx(slopes, rel=1e-9)
+    assert len(junk) == 3
 
 
 def test_a_callback_is_let_go():
@@ -513,6 +532,7 @@ f.restype, f.argtypes = ctypes.c_double, (ctypes.c_double,)
 @ctypes.CFUNCTYPE(ctypes.c_double, ctypes.POINTER(ctypes.c_double), ctypes.c_int)
 def g(x, n):
     return sum(x[i] ** 2 for i in range(n))
+kept, g = g, type(g)(ctypes.cast(g, ctypes.c_void_p).value)  # as C would know it, by its address
 x = np.linspace(1, 2, 200)
 def work():
     for _ in range(5):

@@ -8,6 +8,7 @@ told apart by their types and order (``docs/c-functions.md`` has the table). Ker
 from __future__ import annotations
 
 import ctypes
+import gc
 import operator
 import re
 import threading
@@ -111,6 +112,14 @@ def _from_ctypes(f: Any) -> tuple:
         raise TypeError(msg)
     address = ctypes.cast(f, ctypes.c_void_p).value
     return address, _kind_of_ctype(f.restype), tuple(map(_kind_of_ctype, f.argtypes)), None
+
+
+def _python_behind(f: Any) -> Callable | None:
+    """The Python function that a ctypes callback calls: we do, too, for ctypes prints what it raises, and goes on with 0."""
+    parts = gc.get_referents(f) if isinstance(f, _CTYPES_FUNCTION) else []
+    if not any(type(part).__name__ == "CThunkObject" for part in parts):
+        return None
+    return next((part for part in parts if callable(part) and not isinstance(part, type) and part is not f.errcheck), None)
 
 
 def _cffi() -> Any:
@@ -314,6 +323,7 @@ class CFunction:
             self._bind()
         self.raises = isinstance(source, Callback)
         self.address: int = native_address(source) if self.raises else address
+        self.python: Any = _python_behind(source)
         self._entry = self._prototype()
         self._natives: dict = {}
         self._given: dict[int, tuple[str, ...]] = {}  # the kinds of so many extra arguments
@@ -439,6 +449,8 @@ class CFunction:
         return y[: out.size].copy(), result or 0
 
     def _prototype(self) -> Callable:
+        if self.python is not None:
+            return self._by_python
         kinds = [_CTYPES.get(kind, ctypes.c_void_p) for kind in self.kinds]
         if not self.raises:
             return ctypes.CFUNCTYPE(_CTYPES[self.result], *kinds)(self.address)
@@ -446,15 +458,23 @@ class CFunction:
         inner = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, word, *kinds)(self.address)
         return lambda *values: self._by_numba(inner, values)
 
+    def _by_python(self, *values: Any) -> Any:
+        found = self.python(*_as_python(values, self.source.argtypes))
+        return {"double": float, "void": lambda _: None}.get(self.result, int)(found)
+
     def _by_numba(self, entry: Any, values: tuple) -> Any:
         """numba's convention: a place for the result, one for the exception, and whether there is one comes back."""
         place = (_CTYPES[self.result] or ctypes.c_int64)(0)
         if entry(ctypes.addressof(place), ctypes.byref(ctypes.c_void_p()), *values) in (0, -2):
             return place.value if self.result != "void" else None
-        kinds = self.source.ctypes.argtypes  # what carray can read when it is called as Python
-        self.source(*(v if hasattr(k, "value") else ctypes.cast(v, k) for v, k in zip(values, kinds, strict=True)))
+        self.source(*_as_python(values, self.source.ctypes.argtypes))
         msg = "f raised an exception in compiled code, but not in Python"
         raise RuntimeError(msg)
+
+
+def _as_python(values: tuple, kinds: Any) -> list:
+    """Numbers as they are, and pointers with their types."""
+    return [v if hasattr(k, "value") else ctypes.cast(v, k) for v, k in zip(values, kinds, strict=True)]
 
 
 def _as_ctypes(value: Any) -> Any:

@@ -75,7 +75,7 @@ class Function:
         self.f = f
         self.out_size = checked_size(out_size)
         self._foreign = isinstance(f, CFunction)
-        self.compiled = is_compiled(f) or (self._foreign and not jit_disabled())
+        self.compiled = is_compiled(f) or (self._foreign and f.python is None and not jit_disabled())
         self._fold = self._folded()
         self._natives: dict = {}
 
