@@ -74,11 +74,11 @@ def _kind_of_text(text: str) -> str:
 def _kind_of_ctype(kind: Any) -> str:
     if kind is None:
         return "void"
-    if kind is ctypes.c_void_p:
-        return "void*"
     dtype = getattr(kind, "_dtype_", None)  # numpy.ctypeslib.ndpointer
     if isinstance(dtype, np.dtype):
-        return _kind_of_dtype(dtype) + "*"
+        return (_kind_of_dtype(dtype) if dtype.isnative else "void") + "*"
+    if issubclass(kind, ctypes.c_void_p):
+        return "void*"
     inner = getattr(kind, "_type_", None)
     if isinstance(inner, str) and inner in "dfiIlLqQ":
         return _kind_of_dtype(np.dtype(kind))
@@ -162,7 +162,11 @@ def _from_scipy(f: Any) -> tuple:
 
 
 def _from_numba(f: Any) -> tuple:
-    return _from_ctypes(f.ctypes)
+    try:
+        return _from_ctypes(f.ctypes)
+    except (TypeError, NotImplementedError) as error:
+        msg = f"f is a numba.cfunc whose types are not those of C ({error}); {SERVED}"
+        raise TypeError(msg) from error
 
 
 def _is_low_level(kind: type) -> bool:
@@ -201,6 +205,8 @@ def _pointer_word(value: Any) -> int:
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return int(value)
     try:
+        if isinstance(value, bool | str):
+            raise ctypes.ArgumentError
         return ctypes.cast(value, ctypes.c_void_p).value or 0
     except ctypes.ArgumentError:
         msg = f"a pointer must be an address, an array, None, or a pointer of ctypes or cffi, got {type(value).__name__}"
@@ -398,7 +404,7 @@ class CFunction:
         if isinstance(x, np.ndarray) and x.ndim and point.tobytes() != np.ascontiguousarray(x, float).tobytes():
             x[...] = point.reshape(x.shape)  # f has changed it, and whoever calls may want to know
         if status:
-            msg = f"f returned the status {status}, and only 0 is success"
+            msg = f"f returned the status {status} at x = {x!r}, and only 0 is success"
             if isinstance(self.source, _CTYPES_FUNCTION):
                 msg += " (where f returns nothing, say so: f.restype = None)"
             raise RuntimeError(msg)
@@ -460,7 +466,7 @@ class CFunction:
 
     def _by_python(self, *values: Any) -> Any:
         found = self.python(*_as_python(values, self.source.argtypes))
-        return {"double": float, "void": lambda _: None}.get(self.result, int)(found)
+        return float(found) if self.result == "double" else int(found or 0)
 
     def _by_numba(self, entry: Any, values: tuple) -> Any:
         """numba's convention: a place for the result, one for the exception, and whether there is one comes back."""
