@@ -65,8 +65,7 @@ def compiled_by_cc():
     return f
 
 
-@cfunc(types.int32(NUMBERS, NUMBERS, types.int32, types.int32, NUMBERS))
-def compiled_by_numba(p, out, n, m, times):
+def thrown(p, out, n, m, times):
     q, k, places = carray(p, n), np.empty(4), carray(out, m)
     if n != 4 or q[0] <= 0 or q[2] < 0:
         return 1
@@ -87,6 +86,10 @@ def compiled_by_numba(p, out, n, m, times):
     return 0
 
 
+def compiled_by_numba():
+    return cfunc(types.int32(NUMBERS, NUMBERS, types.int32, types.int32, NUMBERS))(thrown)
+
+
 def places(f, p, times):
     """One simulation, as Python calls it."""
     out = np.empty(2 * times.size)
@@ -99,7 +102,7 @@ def places(f, p, times):
 
 def main(picture):
     there = shutil.which("cc") is not None
-    simulator = compiled_by_cc() if there else compiled_by_numba
+    simulator = compiled_by_cc() if there else compiled_by_numba()
     print("the simulator is compiled by", "cc" if there else "numba, for there is no compiler `cc` here")
     times, truth, sigma = np.linspace(0.1, 2.5, 25), np.array([24.0, 0.9, 0.015, -3.0]), 0.05
     called = simulator if there else simulator.ctypes
