@@ -19,6 +19,7 @@ from scipy.sparse import diags_array
 from scipy.special import cython_special
 
 import fastfd
+from fastfd.interop.partials import Partials
 
 NUMBERS = types.CPointer(types.float64)
 DOUBLES = ctypes.POINTER(ctypes.c_double)
@@ -243,6 +244,9 @@ def test_args(library):
     for args in ((weights, 3, 0.5), (3, weights, 3, 0.5)):  # n may be given, too
         found = fastfd.gradient(declared(library, "rosen_weighted"), X, args=args)
         assert np.allclose(found, 0.5 * rosen_der(X) + weights)
+    partials = Partials(declared(library, "rosen_weighted"), {"parallel": None})  # as frameworks ask
+    args = X, weights, 3, 0.5
+    assert np.allclose(partials.jacobian(0, args), 0.5 * rosen_der(X) + weights) and np.allclose(partials.jacobian(1, args), X)
 
 
 def test_cython():
