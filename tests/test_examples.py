@@ -26,7 +26,7 @@ def test_example(script, tmp_path):
     assert ".png" not in script.read_text() or picture.read_bytes().startswith(b"\x89PNG")
 
 
-PAGES = ("gradient-checking", "when")
+PAGES = ("gradient-checking", "when", "c-functions")
 SHOWN = re.compile(r"```python\n(.*?)```\n\n```\n(.*?)```", re.DOTALL)
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:e[-+]\d+)?")
 

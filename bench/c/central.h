@@ -56,8 +56,9 @@ INLINE void central_omp(function f, long reps, long n, long m, const double *x0,
     }
 }
 
-/* Both entry points of one function, under the names that bench/cload.py asks for */
+/* The function itself and both entry points, under the names that bench/cload.py asks for */
 #define JACOBIAN(f, m)                                                                                             \
+    void f##_function(long n, const double *restrict x, double *restrict y, const void *data) { f(n, x, y, data); } \
     void f##_jacobian(long reps, long n, const double *x, double *jt, double *work, const void *data)              \
     {                                                                                                              \
         central(f, reps, n, m, x, jt, work, data);                                                                 \

@@ -416,6 +416,7 @@ def step_analysis(
     direction: Any = None,
     output: Any = None,
     bounds: Any = None,
+    out_size: int | None = None,
 ) -> StepAnalysis:
     """What the error of finite differences does as the step shrinks.
 
@@ -444,6 +445,8 @@ def step_analysis(
         Where f returns an array: the index of the result to look at. By default the error is the 2-norm over all.
     bounds : (lower, upper) or scipy.optimize.Bounds, optional
         f is never evaluated outside; a difference with a node there is left out.
+    out_size : int, optional
+        So many results f writes in place, ``f(x, out, *args)``.
 
     Returns
     -------
@@ -492,7 +495,7 @@ def step_analysis(
 
     ``print(found)`` shows the tables, ``found.plot()`` the picture.
     """
-    function, point, order = wrap(f, None), as_point(x), checked_order(order)
+    function, point, order = wrap(f, out_size), as_point(x), checked_order(order)
     args, v = function.arguments(given(args)), _checked_direction(direction, point)
     labels, chosen = zip(*_checked_stencils(stencils, order), strict=True)
     ladder = _Ladder(function, chosen, point, args, v, bounds)

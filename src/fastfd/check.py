@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfd.cfunction import returning
 from fastfd.comparison import Compared, Comparison
 from fastfd.diagnosis import diagnose
 from fastfd.evidence import Evidence, Finding, Leaf, name_of
+from fastfd.function import checked_size
 from fastfd.kernels.extrapolate import NOISY
 from fastfd.report import GradientCheck
 from fastfd.second import hessian
@@ -75,7 +77,8 @@ class _Check:
     def _compared(self, flat: Array, rows: Array, precision: float) -> Compared:
         f, x, args, bounds = self._placed(flat)
         noise = self._noise if self._noise is not None else self._jitter or None
-        comparison = Comparison(f, bounds, self._parallel, noise, precision)
+        out_size = self.subject.out_size if f is self.subject.f else None
+        comparison = Comparison(f, bounds, self._parallel, noise, precision, out_size)
         if self.directions is None:
             return comparison.columns(x, args, rows)
         leaves = [leaf.start + np.arange(leaf.size) for leaf in self.subject.tree.leaves if leaf.size]
@@ -202,7 +205,7 @@ def check_gradient(
     >>> print(report.findings[0])
     bias: too large by the factor 8, the mean over 8 is missing
     """
-    subject = Subject(f, grad, x, args, "grad")
+    subject = Subject(f, returning(grad, x), x, args, "grad")
     check = _Check(subject, points, seed, bounds, parallel, noise, directions)
     _check_one_number(subject)
     found = check.at_points(lambda claim: subject.tree.flatten(claim, "grad")[:, None])
@@ -226,19 +229,22 @@ def check_jacobian(
     bounds: Any = None,
     parallel: bool | None = None,
     noise: float | None = None,
+    out_size: int | None = None,
 ) -> GradientCheck:
     """Check an analytic Jacobian: a verdict on every entry, and what the bug probably is.
 
     Parameters
     ----------
     f : callable
-        ``f(x, *args)`` → real numbers of any shape; njit or plain Python.
+        ``f(x, *args)`` → real numbers of any shape; njit, C or plain Python.
     jac : callable or array_like
         ``jac(x, *args)`` → an array of f's shape followed by x's, or its values at x.
     x : array_like
         The point, of any shape, real.
     args, points, seed, bounds, parallel, noise : optional
         As in :func:`check_gradient`.
+    out_size : int, optional
+        So many results f writes in place, ``f(x, out, *args)``, as in :func:`jacobian`.
 
     Returns
     -------
@@ -261,15 +267,16 @@ def check_jacobian(
     >>> print(fastfd.check_jacobian(f, jac, [1.0, 2.0]).findings[0])
     J: 1 of 4 entries is wrong, the others are right: J[1, 0]
     """
-    subject = _bare_subject(f, jac, x, args, "jac")
+    size = checked_size(out_size)
+    subject = _bare_subject(f, returning(jac, range(size or 0), x), x, args, "jac", out_size=size)
     check = _Check(subject, points, seed, bounds, parallel, noise)
     shape = (*subject.start.shape, *subject.tree.leaves[0].shape)
     found = check.at_points(lambda claim: _claimed(claim, shape, "jac").reshape(-1, subject.tree.size).T)
     return _report(subject, found, (Leaf("J", shape, 0),), "Jacobian")
 
 
-def _bare_subject(f: Callable, claimed: Any, x: Any, args: tuple, name: str, of: str = "f") -> Subject:
-    subject = Subject(f, claimed, x, args, name, of)
+def _bare_subject(f: Callable, claimed: Any, x: Any, args: tuple, name: str, of: str = "f", **more: Any) -> Subject:
+    subject = Subject(f, claimed, x, args, name, of, **more)
     if not subject.tree.bare:
         msg = f"x must be one array, got a {type(x).__name__} of arrays; check_gradient takes those"
         raise TypeError(msg)
@@ -298,7 +305,7 @@ def check_hessian(
     Parameters
     ----------
     f : callable
-        ``f(x, *args)`` → one number; njit or plain Python.
+        ``f(x, *args)`` → one number; njit, C or plain Python.
     hess : callable or array_like
         ``hess(x, *args)`` → an array of x's shape twice, or its values at x.
     x : array_like
@@ -330,7 +337,8 @@ def check_hessian(
     >>> fastfd.check_hessian(f, hess, [1.0, 2.0]).passed
     True
     """
-    subject = _bare_subject(f if grad is None else grad, hess, x, args, "hess", "f" if grad is None else "grad")
+    f, of = (f, "f") if grad is None else (returning(grad, x), "grad")
+    subject = _bare_subject(f, returning(hess, x, x), x, args, "hess", of)
     shape = subject.tree.leaves[0].shape * 2
     check = (_SecondCheck if grad is None else _Check)(subject, points, seed, bounds, parallel)
     if grad is None:

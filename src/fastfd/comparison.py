@@ -53,10 +53,20 @@ class Comparison:
         As in ``jacobian``.
     precision : float
         The relative accuracy of the analytic entries: closer agreement proves them right.
+    out_size : int, optional
+        As in ``jacobian``.
     """
 
-    def __init__(self, f: Callable, bounds: Any, parallel: bool | None, noise: float | None, precision: float):
-        self._function, self._precision = wrap(f, None), precision
+    def __init__(
+        self,
+        f: Callable,
+        bounds: Any,
+        parallel: bool | None,
+        noise: float | None,
+        precision: float,
+        out_size: int | None = None,
+    ):
+        self._function, self._precision = wrap(f, out_size), precision
         self._search = Plan.of(1, "adaptive", None, None, None, bounds, parallel, noise)
         self._plain = [Plan.of(1, "central", accuracy, None, None, bounds, parallel) for accuracy in (2, 4)]
 

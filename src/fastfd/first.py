@@ -31,7 +31,7 @@ class Jacobian(Prepared):
     Parameters
     ----------
     f : callable
-        ``f(x, *args)``, njit or plain Python; or ``f(x, out, *args)`` with `out_size`.
+        ``f(x, *args)``, njit, C or plain Python; or ``f(x, out, *args)`` with `out_size`.
     method : {"adaptive", "forward", "backward", "central", "complex"} or Stencil, optional
         How to differentiate; see :func:`jacobian`.
     accuracy, step, rtol, bounds, parallel, noise, sparsity, out_size : optional
@@ -163,7 +163,7 @@ class Gradient(Jacobian):
     Parameters
     ----------
     f : callable
-        ``f(x, *args)`` → one number, njit or plain Python.
+        ``f(x, *args)`` → one number, njit, C or plain Python.
     method, accuracy, step, rtol, bounds, parallel, noise, out_size : optional
         As in :func:`jacobian`.
 
@@ -208,7 +208,7 @@ class Derivative(Prepared):
     Parameters
     ----------
     f : callable
-        ``f(x, *args)``: a number for a number, njit or plain Python.
+        ``f(x, *args)``: a number for a number, njit, C or plain Python.
     order : int, optional
         The order of the derivative, 1 (default) to 10.
     method, accuracy, step, rtol, bounds, parallel, noise : optional

@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfd.cfunction import CFunction, known
+from fastfd.kernels.foreign import ForeignFunction
 from fastfd.kernels.native import (
     LENGTH,
     MUTATED,
@@ -32,7 +34,7 @@ from fastfd.kernels.native import (
 )  # fmt: skip
 from fastfd.steps import unit_roundoff
 
-__all__ = ["ALL", "SEVERAL", "Function", "Sample", "add_note", "defaults_of", "star_of", "where_it_was", "wrap"]
+__all__ = ["ALL", "SEVERAL", "Function", "Sample", "add_note", "checked_size", "defaults_of", "star_of", "where_it_was", "wrap"]
 
 Array = NDArray[np.float64]
 #: Where a column is named: all coordinates moved together, or those of one colour.
@@ -66,18 +68,29 @@ def as_reals(array: NDArray[Any]) -> Array:
 class Function:
     """A callable f(x, *args), or f(x, out, *args) where `out_size` says how many numbers f writes."""
 
-    def __init__(self, f: Callable, out_size: int | None):
+    def __init__(self, f: Any, out_size: int | None):
         if not callable(f):
             msg = f"f must be callable, got {type(f).__name__}"
             raise TypeError(msg)
         self.f = f
-        self.out_size = _checked_size(out_size)
-        self.compiled = is_compiled(f)
-        self._fold = _fold(f, 1 if out_size is None else 2) if self.compiled else None
+        self.out_size = checked_size(out_size)
+        self._foreign = isinstance(f, CFunction)
+        self.compiled = is_compiled(f) or (self._foreign and f.python is None and not jit_disabled())
+        self._fold = self._folded()
         self._natives: dict = {}
 
+    @property
+    def inlines(self) -> bool:
+        """Whether f can be compiled into a loop of its own."""
+        return self.compiled and not self._foreign
+
+    def _folded(self) -> Callable[[tuple], tuple] | None:
+        if self._foreign:
+            return self.f.arguments
+        return _fold(self.f, 1 if self.out_size is None else 2) if self.compiled else None
+
     def arguments(self, args: tuple) -> tuple:
-        """The extra arguments as an njit function takes them: defaults filled in, a star packed."""
+        """The extra arguments as compiled code takes them: defaults filled in, a star packed; those of C in its types."""
         return self._fold(args) if self._fold else args
 
     def call(self, point: Any, args: tuple) -> Any:
@@ -92,12 +105,12 @@ class Function:
     def _as_taken(self, point: Any, args: tuple) -> Any:
         """A copy of a point as f takes it: a number for a 0-d array, in single precision where it was declared so."""
         own = np.array(point)
-        if self.compiled and is_declared(self.f):
+        if self.compiled and not self._foreign and is_declared(self.f):
             own = own.astype(self.native(own, args).point_dtype, copy=False)
         return own if own.ndim else own[()]
 
     def _given(self, args: tuple) -> tuple:
-        return self._unfold(args) if self._fold else args
+        return self._unfold(args) if self._fold and not self._foreign else args
 
     def _unfold(self, args: tuple) -> tuple:
         star = star_of(self.f, 1 if self.out_size is None else 2)
@@ -105,7 +118,9 @@ class Function:
 
     def sample(self, point: Any, args: tuple) -> Sample:
         """f at a point, looked at with care: what comes out decides how everything is laid out."""
-        if self.compiled:
+        if self._foreign:
+            _check_out_size(self.f, self.out_size)
+        elif self.compiled:
             _check_types(self._given(args))
         value = self.call(point, args)
         if value is None and self.out_size is None:
@@ -124,7 +139,9 @@ class Function:
             return PythonCallee(self, x, sample)
         return NativeCallee(self.native(x, args), x.dtype)
 
-    def native(self, x: NDArray[Any], args: tuple) -> NativeFunction:
+    def native(self, x: NDArray[Any], args: tuple) -> NativeFunction | ForeignFunction:
+        if self._foreign:
+            return self.f.native(x.ndim, args)
         key = (x.ndim, x.dtype.char, type_names(args))
         if key not in self._natives:
             given = self._given(args)
@@ -163,11 +180,21 @@ def add_note(error: BaseException, note: str) -> None:
         error.__notes__ = [*getattr(error, "__notes__", []), note]
 
 
-def _checked_size(out_size: Any) -> int | None:
+def checked_size(out_size: Any) -> int | None:
+    """The number of results that f writes."""
     if out_size is not None and (not isinstance(out_size, int | np.integer) or isinstance(out_size, bool) or out_size < 0):
         msg = f"out_size must be the number of results that f writes, got {out_size!r}"
         raise ValueError(msg)
     return None if out_size is None else int(out_size)
+
+
+def _check_out_size(f: CFunction, out_size: int | None) -> None:
+    if f.in_place and out_size is None:
+        msg = f"f is a C function that writes its results, {f!s}; say how many by out_size="
+        raise TypeError(msg)
+    if not f.in_place and out_size is not None:
+        msg = f"out_size has no meaning for f, a C function that returns its result, {f!s}"
+        raise TypeError(msg)
 
 
 def star_of(f: Any, leading: int) -> int | None:
@@ -194,12 +221,12 @@ def _fold(f: Any, leading: int) -> Callable[[tuple], tuple] | None:
 
 
 class NativeCallee:
-    """An njit function at an address. ``enter(kernel, *head, load(args), x, *rest)`` runs a kernel on it."""
+    """An njit or C function at an address. ``enter(kernel, *head, load(args), x, *rest)`` runs a kernel on it."""
 
     threads = True
     enter = staticmethod(enter)
 
-    def __init__(self, native: NativeFunction, dtype: np.dtype):
+    def __init__(self, native: NativeFunction | ForeignFunction, dtype: np.dtype):
         self.native, self._dtype = native, dtype
         self.head = native.trampoline, native.address
         self.roundoff = unit_roundoff(native.dtype)
@@ -300,5 +327,7 @@ def _wrap_once(f: Callable, out_size: int | None) -> Function:
 
 
 def wrap(f: Callable, out_size: int | None) -> Function:
-    """The wrapper of a callable; that of an njit function is kept, with what was compiled for it."""
-    return _wrap_once(f, out_size) if is_compiled(f) and isinstance(out_size, int | None) else Function(f, out_size)
+    """The wrapper of a callable; that of an njit or C function is kept, with what was compiled for it."""
+    f = known(f)
+    keep = (is_compiled(f) or isinstance(f, CFunction)) and isinstance(out_size, int | None)
+    return _wrap_once(f, out_size) if keep else Function(f, out_size)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, lapack
 from scipy.sparse.linalg import LinearOperator, gmres
 
+from fastfd.cfunction import returning
 from fastfd.first import jacobian, jvp
 from fastfd.info import Info
 from fastfd.kernels.native import inline_njit, is_compiled
@@ -59,7 +60,7 @@ def implicit_jacobian(
     Parameters
     ----------
     F : callable
-        ``F(y, theta, *args)`` → as many real numbers as y has; njit or plain Python.
+        ``F(y, theta, *args)`` → as many real numbers as y has; njit, C or plain Python.
     y : array_like
         The solution at `theta`, of any shape. One that is not exact is first improved by up to three Newton steps.
     theta : array_like
@@ -122,6 +123,7 @@ def implicit_jacobian(
     True
     """
     at, parameters, extra = as_point(y, "y"), as_point(theta, "theta"), given(args)
+    F = returning(F, at)
     _check_equation(F, at, parameters, extra)
     keywords = {"method": method, "parallel": parallel}
     if matrix_free if matrix_free is not None else at.size > LARGE:

@@ -171,6 +171,7 @@ class _Called:
     def __init__(self, f: Any, x: Any, args: Any, in_place: bool):
         if not isinstance(f, types.Dispatcher | types.FunctionType):
             msg = f"f must be an njit function, or a function value of a known signature, in njit code; got {f}"
+            msg += " (call a C function from an njit function of yours)"
             raise TypingError(msg)
         self.scalar, self.in_place = not isinstance(x, types.Array), in_place
         self.ndim = 0 if self.scalar else x.ndim

@@ -40,7 +40,7 @@ class FixedPoints(FixedJob):
         self._workspace = lambda n, m: (np.empty(1 + m),)
 
     def rows(self, x: Array, args: tuple) -> Array:
-        plain = self.plan.bounds is None and self.given.size == 0 and self.callee.threads
+        plain = self.plan.bounds is None and self.given.size == 0 and self.function.inlines
         if x.size >= WORTH_INLINING and plain and not self.sample.complex and self.roundoff < 1e-10:
             return self._inline(x, args)
         return self._sweep_points(x, args, self.place(x))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfd.cfunction import known
 from fastfd.function import wrap
 from fastfd.info import Info
 from fastfd.plan import ENOUGH, Plan
@@ -133,7 +134,7 @@ _kept = lru_cache(maxsize=64, typed=True)(_forgetful)
 
 def first_call(cls: Any, f: Callable, keywords: dict[str, Any]) -> Any:
     """The prepared object behind an operator called by name: the same one for the same function and keywords."""
-    given = {k: v for k, v in keywords.items() if v is not None}
+    given, f = {k: v for k, v in keywords.items() if v is not None}, known(f)
     try:
         return _kept(cls, f, **given)
     except TypeError as error:

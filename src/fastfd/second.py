@@ -29,7 +29,7 @@ class Hessian(Prepared):
     Parameters
     ----------
     f : callable
-        ``f(x, *args)`` → one number, njit or plain Python.
+        ``f(x, *args)`` → one number, njit, C or plain Python.
     grad, sparsity, method, accuracy, step, rtol, bounds, parallel, noise, out_size : optional
         As in :func:`hessian`. A pattern and its colours are kept.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from fastfd.cfunction import CFunction, known
 from fastfd.evidence import Finding, name_of
 from fastfd.steps import bound_pair, checked_bounds
 from fastfd.trees import Tree
@@ -41,12 +42,14 @@ class Subject:
         Evaluations of f, but for those that compiled code makes by itself.
     """
 
-    def __init__(self, f: Callable, claimed: Any, x: Any, args: tuple, name: str, of: str = "f"):
-        if not callable(f):
+    def __init__(
+        self, f: Callable, claimed: Any, x: Any, args: tuple, name: str, of: str = "f", out_size: int | None = None
+    ):
+        if not callable(known(f)):
             msg = f"{of} must be callable, got {type(f).__name__}"
             raise TypeError(msg)
-        self.f, self.claimed, self.args = f, claimed, _as_tuple(args)
-        self.of, self.name = of, name
+        self.f, self.claimed, self.args = known(f), claimed, _as_tuple(args)
+        self.of, self.name, self.out_size = of, name, out_size
         self.tree = Tree(x)
         if self.tree.size == 0:
             msg = "x must have at least one number to be checked"
@@ -64,7 +67,11 @@ class Subject:
 
     def _evaluated(self, point: Array) -> Any:
         self.calls += 1
-        return self.f(self.tree.build(point), *self._data())
+        if self.out_size is None:
+            return self.f(self.tree.build(point), *self._data())
+        out = np.full(self.out_size, np.nan)
+        self.f(self.tree.build(point), out, *self._data())
+        return out
 
     def _data(self) -> tuple:
         """The extra arguments; copies where they would be changed."""
@@ -73,7 +80,7 @@ class Subject:
     def target(self) -> tuple[Callable, bool]:
         """What is differentiated, and whether it takes points in their own shape: compiled functions of one array do."""
         mutates = any(finding.kind == "mutated input" for finding in self.findings)
-        if self.tree.bare and not mutates and hasattr(self.f, "py_func"):
+        if self.tree.bare and not mutates and (hasattr(self.f, "py_func") or isinstance(self.f, CFunction)):
             return self.f, True
         return (lambda flat, *args: self._evaluated(flat.copy())), False
 

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from fastfd.cfunction import known
 from fastfd.first import Jacobian
 from fastfd.kernels.native import is_compiled
 from fastfd.prepared import first_call
@@ -28,14 +29,14 @@ class Partials:
     Parameters
     ----------
     f : callable
-        njit or plain Python; it returns a real number or a real array.
+        njit, C or plain Python; it returns a real number or a real array.
     keywords : dict
         Those of :class:`fastfd.Jacobian`, for every argument.
     """
 
     def __init__(self, f: Callable, keywords: dict[str, Any]):
-        self.f, self._keywords = f, keywords
-        self._jacobians = {0: self._prepared(f)}
+        self.f, self._keywords = known(f), keywords
+        self._jacobians = {0: self._prepared(self.f)}
 
     def _prepared(self, f: Callable) -> Jacobian:
         """Without memory: frameworks count on results that depend on the arguments alone."""
