@@ -31,6 +31,7 @@ from fastfd.kernels.native import (
     type_names,
 )  # fmt: skip
 from fastfd.steps import unit_roundoff
+from fastfd.workers import Crew, crew_of
 
 __all__ = ["ALL", "SEVERAL", "Function", "Sample", "add_note", "defaults_of", "star_of", "where_it_was", "wrap"]
 
@@ -73,6 +74,7 @@ class Function:
         self.f = f
         self.out_size = _checked_size(out_size)
         self.compiled = is_compiled(f)
+        self.crew: Crew | None = None  # who computes columns, where it is not this process
         self._fold = _fold(f, 1 if out_size is None else 2) if self.compiled else None
         self._natives: dict = {}
 
@@ -214,6 +216,9 @@ class NativeCallee:
     def take_exception(self) -> None:
         return None
 
+    def put_exception(self, error: BaseException) -> None:
+        """Compiled code keeps none: f is called again where it failed."""
+
 
 class _Desk:
     """Where compiled code and a Python callable hand numbers to each other during one call of a kernel."""
@@ -293,12 +298,21 @@ class PythonCallee:
     def take_exception(self) -> BaseException | None:
         return self._here.__dict__.pop("exception", None)
 
+    def put_exception(self, error: BaseException) -> None:
+        """What f raised elsewhere."""
+        self._here.exception = error
+
 
 @lru_cache(maxsize=64)
 def _wrap_once(f: Callable, out_size: int | None) -> Function:
     return Function(f, out_size)
 
 
-def wrap(f: Callable, out_size: int | None) -> Function:
+def wrap(f: Callable, out_size: int | None, workers: Any = None) -> Function:
     """The wrapper of a callable; that of an njit function is kept, with what was compiled for it."""
-    return _wrap_once(f, out_size) if is_compiled(f) and isinstance(out_size, int | None) else Function(f, out_size)
+    crew = crew_of(workers)
+    if crew is None and is_compiled(f) and isinstance(out_size, int | None):
+        return _wrap_once(f, out_size)
+    function = Function(f, out_size)
+    function.crew = crew
+    return function
