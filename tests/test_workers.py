@@ -298,7 +298,7 @@ DASK = """
             try:
                 fastfd.jacobian(odd, x, method="forward", workers=client)
             except ZeroDivisionError as error:
-                print(error, error.__notes__[0][:70])
+                print(error, error.__notes__[0][:80])
             try:
                 fastfd.jacobian(fatal, x, method="central", workers=client)
             except RuntimeError as error:

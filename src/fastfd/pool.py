@@ -67,6 +67,7 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the caller ends its workers
     inbox, outbox = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    _send(outbox, "here")
     task: Any = None
     with suppress(EOFError, BrokenPipeError):
         while True:
@@ -97,8 +98,15 @@ class _Worker:
         self._task = -1
         assert self._process.stdin is not None and self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
-        with suppress(OSError):  # it has died already: that shows when it is asked
+
+    def greet(self) -> None:
+        """Wait until it is there."""
+        try:
             self._to.write(pickle.dumps(sys.path))
+            self._to.flush()
+            _receive(self._from)
+        except OSError as error:
+            raise EOFError from error
 
     def ask(self, number: int, task: bytes, piece: Any) -> tuple[bool, Any]:
         """The answer to a piece; EOFError where the process dies of it."""
@@ -118,7 +126,7 @@ class _Worker:
         with suppress(OSError):
             self._to.close()
         try:
-            code = self._process.wait(patience)
+            code = self._process.wait(patience or None)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
@@ -126,7 +134,7 @@ class _Worker:
         return code
 
 
-class _Round:
+class _Share:
     """One task shared out: pieces that wait, answers that came, and how often a piece has cost a worker."""
 
     def __init__(self, task: bytes, number: int, pieces: list):
@@ -137,42 +145,57 @@ class _Round:
         self.over = False
 
     def work(self, pool: Pool, place: int) -> None:
-        """What the thread beside a worker does: hand it pieces while there are some."""
-        with suppress(IndexError):
-            while not self.over:
-                k = self.waiting.popleft()
-                self.answers.put((k, *self._asked(pool, place, k)))
+        """What the thread beside a worker does: hand it pieces while there are some. One that is still starting holds none."""
+        with pool.locks[place], suppress(IndexError):
+            while self.waiting and not self.over:
+                try:
+                    worker = pool.worker(place)
+                except EOFError:
+                    code = pool.bury(place)
+                    self._give_up(self.waiting.popleft(), f"a worker process ended as it began, with exit status {code}")
+                else:
+                    self._do(self.waiting.popleft(), pool, worker, place)
 
-    def _asked(self, pool: Pool, place: int, k: int) -> tuple[bool, Any]:
-        while not self.over:
-            try:
-                return pool.worker(place).ask(self.number, self.task, self.pieces[k])
-            except EOFError:
-                code = pool.bury(place)
-                self.deaths[k] += 1
-            except BaseException as error:  # what came back cannot be read
-                return False, f"{type(error).__name__}: {error}"
-            if self.deaths[k] > RETRIES:
-                return False, f"worker processes died {self.deaths[k]} times over it, the last with exit status {code}"
-        return False, "the call was given up"
+    def _do(self, k: int, pool: Pool, worker: _Worker, place: int) -> None:
+        try:
+            self.answers.put((k, *worker.ask(self.number, self.task, self.pieces[k])))
+        except EOFError:
+            code = pool.bury(place)
+            self.deaths[k] += 1
+            if self.deaths[k] <= RETRIES:
+                self.waiting.appendleft(k)
+            else:
+                self._give_up(k, f"worker processes died {self.deaths[k]} times over it, the last with exit status {code}")
+        except BaseException as error:  # what came back cannot be read
+            self._give_up(k, f"{type(error).__name__}: {error}")
+
+    def _give_up(self, k: int, why: str) -> None:
+        self.answers.put((k, False, why))
 
 
 class Pool:
     """A number of processes, started when they are first needed."""
 
     def __init__(self, size: int):
-        self.size, self._workers, self._pid = size, [None] * size, os.getpid()
-        self._numbers, self._lock = count(), threading.Lock()
+        self.size, self._numbers, self._lock = size, count(), threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._workers: list[_Worker | None] = [None] * self.size
+        self.locks = [threading.Lock() for _ in range(self.size)]
+        self._pid = os.getpid()
         self._finalizer = weakref.finalize(self, _end, self._workers, self._pid)
 
     def worker(self, place: int) -> _Worker:
+        """The worker of a place, which may have to be started; EOFError where it does not come."""
         worker = self._workers[place]
         if worker is None:
-            worker = self._workers[place] = _Worker()  # type: ignore[call-overload]
+            worker = self._workers[place] = _Worker()
+            worker.greet()
         return worker
 
     def bury(self, place: int) -> int:
-        """Forget a worker that died."""
+        """Forget a worker that died; what it ended with."""
         worker, self._workers[place] = self._workers[place], None
         return 0 if worker is None else worker.end(PATIENCE)
 
@@ -182,27 +205,22 @@ class Pool:
         Raises
         ------
         WorkerError
-            If workers cannot load the task, or one after the other dies of one piece.
+            If workers cannot start or load the task, or one after the other dies of one piece.
         """
         with self._lock:
             if self._pid != os.getpid():  # after a fork: those are the parent's
-                self._workers, self._pid = [None] * self.size, os.getpid()
-                self._finalizer = weakref.finalize(self, _end, self._workers, self._pid)
-            round = _Round(task, next(self._numbers), pieces)
-            places = range(min(self.size, len(pieces)))
-            threads = [threading.Thread(target=round.work, args=(self, place), daemon=True) for place in places]
-            for thread in threads:
-                thread.start()
+                self._begin()
+            share = _Share(task, next(self._numbers), pieces)
+            for place in range(min(self.size, len(pieces))):
+                threading.Thread(target=share.work, args=(self, place), daemon=True).start()
             done = False
             try:
-                yield from _in_order(round)
+                yield from _in_order(share)
                 done = True
             finally:
-                round.over = True
+                share.over = True
                 if not done:  # an exception, here or at the caller's: nobody waits for what they are at
                     _end(self._workers, self._pid)
-                for thread in threads:
-                    thread.join()
 
     def close(self) -> None:
         """End the processes; a later call starts others."""
@@ -210,15 +228,15 @@ class Pool:
             _end(self._workers, self._pid, PATIENCE)
 
 
-def _in_order(round: _Round) -> Iterator[Any]:
+def _in_order(share: _Share) -> Iterator[Any]:
     early: dict[int, tuple[bool, Any]] = {}
-    for k in range(len(round.pieces)):
+    for k in range(len(share.pieces)):
         while k not in early:
-            place, *answer = round.answers.get()
+            place, *answer = share.answers.get()
             early[place] = tuple(answer)
         fine, result = early.pop(k)
         if not fine:
-            msg = f"workers could not do {round.pieces[k]}: {result}"
+            msg = f"workers could not do {share.pieces[k]}: {result}"
             raise WorkerError(msg)
         yield result
 

@@ -184,6 +184,9 @@ class _Dask(Crew):
 
 def _fetched(future: Any, piece: Any) -> Any:
     """What f raises comes as an answer; here it is workers that died, or that cannot load what they were sent."""
+    if future.status in ("lost", "cancelled"):
+        msg = f"workers could not do {piece}: Dask lost the workers that had it, {1 + RETRIES} times over"
+        raise WorkerError(msg)
     try:
         return future.result()
     except Exception as error:
