@@ -1,12 +1,18 @@
 """``workers=``: columns computed by other processes have the same bits, and none is lost, whoever dies or lies."""
 
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from conftest import PATHS
 from joblib import Parallel, delayed
 from numba import njit
 
@@ -314,3 +320,53 @@ def test_a_cluster_of_dask_of_which_a_worker_is_killed(child):
     said = child(DEATH.replace("{engine}", DASK))
     assert "WorkerError workers could not do columns" in said
     assert "five raised while fastfd differentiated with respect to coordinate 5, at x = a" in said
+
+
+SCRIPT = """
+import os, sys, time
+from pathlib import Path
+import numpy as np
+import fastfd
+folder = Path(sys.argv[1])
+
+class Mine(ValueError):
+    pass
+
+def f(x):  # of a script, with its globals
+    if x[0] != 1.0:
+        raise Mine(float(x[1]))
+    return x
+
+def endless(x):
+    if x[0] == 1.0 and x[1] == 2.0:
+        return x
+    (folder / f"pid{os.getpid()}").touch()
+    time.sleep(600)
+
+try:
+    fastfd.jacobian(f, [1.0, 2.0], method="forward", workers=2)
+except Mine as error:
+    print("mine", error, flush=True)
+try:
+    fastfd.jacobian(endless, [1.0, 2.0], method="forward", workers=2)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_a_script_without_a_guard_and_ctrl_c(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path)]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS)}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True) as script:
+        deadline = time.monotonic() + 120
+        while len(list(tmp_path.glob("pid*"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(script.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+        start = time.monotonic()
+        said = script.communicate(timeout=60)[0]
+        assert said.split("\n") == ["mine 2.0", "interrupted", ""]
+        assert time.monotonic() - start < 10  # a second, on a quiet machine
+    for file in tmp_path.glob("pid*"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(file.name[3:]), 0)

@@ -10,7 +10,7 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from itertools import count
 from queue import SimpleQueue
@@ -199,7 +199,7 @@ class Pool:
         worker, self._workers[place] = self._workers[place], None
         return 0 if worker is None else worker.end(PATIENCE)
 
-    def answers(self, task: bytes, pieces: list) -> Iterator[Any]:
+    def answers(self, task: bytes, pieces: list) -> Generator[Any, None, None]:
         """The results of the pieces, in their order.
 
         Raises
@@ -228,7 +228,7 @@ class Pool:
             _end(self._workers, self._pid, PATIENCE)
 
 
-def _in_order(share: _Share) -> Iterator[Any]:
+def _in_order(share: _Share) -> Generator[Any, None, None]:
     early: dict[int, tuple[bool, Any]] = {}
     for k in range(len(share.pieces)):
         while k not in early:

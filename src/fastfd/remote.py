@@ -6,7 +6,8 @@ import pickle
 import threading
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -228,7 +229,7 @@ def _raised(done: _Done) -> Exception | None:
 # --- handing out -----------------------------------------------------------------------------------------------------
 
 
-def handed_out(crew: Crew, recipe: tuple, outputs: tuple[Output, ...], start: int, stop: int) -> Iterator[tuple]:
+def handed_out(crew: Crew, recipe: tuple, outputs: tuple[Output, ...], start: int, stop: int) -> Generator[tuple, None, None]:
     """The columns from `start` to `stop`, in pieces, by others: the results go to their places, and for each piece, in order,
     comes (code, point, exception)."""
     *what, rest, work = recipe
@@ -243,10 +244,11 @@ def handed_out(crew: Crew, recipe: tuple, outputs: tuple[Output, ...], start: in
         _Piece(lo, hi, tuple((i, output.places(lo, hi)) for i, output in zip(where, outputs)))
         for lo, hi in _cut(start, stop, crew.pieces)
     ]
-    for done, piece in zip(crew.answers(task, pieces), pieces):  # answers first: they end after the last piece
-        for (_, place), output, values in zip(piece.places, outputs, done.values):
-            output.array[place] = values
-        yield done.code, done.point, _raised(done)
+    with closing(crew.answers(task, pieces)) as answers:
+        for done, piece in zip(answers, pieces):  # answers first: they end after the last piece
+            for (_, place), output, values in zip(piece.places, outputs, done.values):
+                output.array[place] = values
+            yield done.code, done.point, _raised(done)
 
 
 def _cut(start: int, stop: int, pieces: int) -> list[tuple[int, int]]:

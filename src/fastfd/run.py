@@ -6,7 +6,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, NoReturn
@@ -295,12 +295,13 @@ class Job:
         assert self.function.crew is not None
         recipe = self.function.f, self.function.out_size, self.shape, self.layout, self.kernel, x, args, rest, work
         codes = []
-        for code, point, error in handed_out(self.function.crew, recipe, writes, start, stop):
-            if _ends(code):
-                if error is not None:
-                    self.callee.put_exception(error)
-                self.fail(code, x, args, point, code // 8)
-            codes.append(code)
+        with closing(handed_out(self.function.crew, recipe, writes, start, stop)) as answers:
+            for code, point, error in answers:
+                if _ends(code):
+                    if error is not None:
+                        self.callee.put_exception(error)
+                    self.fail(code, x, args, point, code // 8)
+                codes.append(code)
         return _first_failure(codes)
 
     def divide(

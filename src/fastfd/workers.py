@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ class Crew:
     #: How many pieces keep them all busy.
     pieces: int
 
-    def answers(self, task: Any, pieces: list) -> Iterator[Any]:
+    def answers(self, task: Any, pieces: list) -> Generator[Any, None, None]:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class _Processes(Crew):
     def __init__(self, size: int):
         self._pool, self.pieces = Pool(size), PIECES * size
 
-    def answers(self, task: Any, pieces: list) -> Iterator[Any]:
+    def answers(self, task: Any, pieces: list) -> Generator[Any, None, None]:
         return self._pool.answers(task.pickled, pieces)
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class _Map(Crew):
     def __init__(self, mapping: Callable):
         self._map = mapping
 
-    def answers(self, task: Any, pieces: list) -> Iterator[Any]:
+    def answers(self, task: Any, pieces: list) -> Generator[Any, None, None]:
         early: dict[int, Any] = {}
         results, k = iter(self._results(task, pieces)), 0
         while k < len(pieces):
@@ -149,7 +149,7 @@ class _Dask(Crew):
     def pieces(self) -> int:  # type: ignore[override]
         return PIECES * max(1, sum(self._client.nthreads().values()))
 
-    def answers(self, task: Any, pieces: list) -> Iterator[Any]:
+    def answers(self, task: Any, pieces: list) -> Generator[Any, None, None]:
         """Fetched as they come, for an answer that waits is lost with the worker that has it."""
         as_completed = require("distributed", "dask", "a Dask client").as_completed
         numbers = self._handed_out(task, dict(enumerate(pieces)))
