@@ -144,6 +144,6 @@ def in_turns(field: dict[str, Callable], rounds: int) -> Timings:
 def cluster(workers: int) -> Iterator:
     from distributed import Client, LocalCluster
 
-    settings = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    settings = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     with LocalCluster(**settings, silence_logs=50) as local, Client(local) as client:
         yield client

@@ -18,6 +18,7 @@ from numba import njit
 
 import fastfd
 from fastfd.pool import WorkerError
+from fastfd.workers import crew_of
 
 X = np.linspace(0.1, 1.0, 9)
 ENDS = np.concatenate([[0.0], X[1:]])  # the first coordinate stands at its lower bound
@@ -225,6 +226,11 @@ def test_maps_that_are_none(workers, error, text):
         fastfd.jacobian(several, X, method="forward", workers=workers)
 
 
+def test_all_processors():
+    crew = crew_of(-1)
+    assert crew is None if os.cpu_count() == 1 else crew.pieces == 4 * os.cpu_count()
+
+
 def test_threads_or_workers():
     with pytest.raises(ValueError, match="give one of the two"):
         fastfd.Jacobian(several, parallel=True, workers=2)
@@ -334,7 +340,8 @@ class Mine(ValueError):
 
 def f(x):  # of a script, with its globals
     if x[0] != 1.0:
-        raise Mine(float(x[1]))
+        inner = fastfd.gradient(np.sum, x, method="forward", workers=2)  # a worker starts no others
+        raise Mine(float(x[1]), inner.round().tolist())
     return x
 
 def endless(x):
@@ -365,7 +372,7 @@ def test_a_script_without_a_guard_and_ctrl_c(tmp_path):
         os.killpg(script.pid, signal.SIGINT)  # as a terminal does: to the workers, too
         start = time.monotonic()
         said = script.communicate(timeout=60)[0]
-        assert said.split("\n") == ["mine 2.0", "interrupted", ""]
+        assert said.split("\n") == ["mine (2.0, [1.0, 1.0])", "interrupted", ""]
         assert time.monotonic() - start < 10  # a second, on a quiet machine
     for file in tmp_path.glob("pid*"):
         with pytest.raises(ProcessLookupError):
