@@ -15,7 +15,7 @@ from bench.timing import QUICK, Effort
 
 GROUPS = (
     "jacobians", "adaptive", "elementwise", "hessians", "parallel", "memory", "coldstart", "checking", "sparse", "inside",
-    "cfunctions",
+    "cfunctions", "workers",
 )  # fmt: skip
 LIBRARIES = ("numba", "numpy", "scipy", "numdifftools", "jacobi")
 

@@ -17,13 +17,13 @@ ROOT = Path(fastfd.__file__).parent
 FLOORS = {
     "kernels.compiler": 0, "kernels.native": 0, "kernels.foreign": 0, "stencils": 0,
     "kernels": 0, "extras": 0,
-    "steps": 1, "errorcurve": 1, "verdicts": 1, "evidence": 2, "cfunction": 2,
+    "pool": 0, "workers": 1, "steps": 1, "errorcurve": 1, "verdicts": 1, "evidence": 2, "cfunction": 2,
     "kernels.sweep": 2, "kernels.tableau": 2, "kernels.extrapolate": 2, "kernels.imaginary": 2, "kernels.pairs": 2,
     "kernels.coloring": 2, "kernels.compressed": 2, "kernels.pointwise": 2, "kernels.ladder": 2, "kernels.inside": 2,
     "function": 3, "pattern": 3, "plan": 3, "info": 3, "causes": 3, "diagnosis": 3, "trees": 3, "subject": 3,
-    "run": 4,
+    "remote": 4, "run": 4,
     "columns": 5, "colored": 5, "curvature": 5, "detection": 5, "points": 5, "prepared": 5,
-    "matrixfree": 6, "first": 6, "second": 6, "sparse": 6, "implicit": 6, "noise": 6, "comparison": 6,
+    "matrixfree": 6, "first": 6, "second": 6, "sparse": 6, "implicit": 6, "noise": 6, "comparison": 6, "propagation": 7,
     "plotting": 7, "report": 7, "check": 7, "testing": 7, "analysis": 7, "overloads": 7, "optimize": 7,
     "interop": 8, "interop.partials": 8, "interop.torch": 8, "interop.jax": 8,
     "__main__": 9, "": 9,
@@ -159,7 +159,7 @@ def test_names_that_come_when_asked_for_are_those_that_type_checkers_see():
 
 
 def test_operators_are_public():
-    for module in ("first", "second", "sparse", "implicit"):
+    for module in ("first", "second", "sparse", "implicit", "propagation"):
         if module in FILES:
             assert set(importlib.import_module(f"fastfd.{module}").__all__) <= set(fastfd.__all__)
 

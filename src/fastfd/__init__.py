@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fastfd.implicit import implicit_jacobian
     from fastfd.info import Info
     from fastfd.noise import NoiseInfo, noise_level
+    from fastfd.propagation import Propagated, propagate
     from fastfd.report import GradientCheck
     from fastfd.second import Hessian, hessian, hvp
     from fastfd.sparse import SparsityInfo, color, detect_sparsity
@@ -18,14 +19,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "Derivative", "Gradient", "GradientCheck", "Hessian", "Info", "Jacobian", "NoiseInfo", "SparsityInfo", "Stencil",
-    "StepAnalysis", "check_gradient", "check_hessian", "check_jacobian", "color", "derivative", "detect_sparsity", "gradient",
-    "hessian", "hvp", "implicit_jacobian", "jacobian", "jvp", "noise_level", "relative_error", "step_analysis",
+    "Derivative", "Gradient", "GradientCheck", "Hessian", "Info", "Jacobian", "NoiseInfo", "Propagated", "SparsityInfo",
+    "Stencil", "StepAnalysis", "check_gradient", "check_hessian", "check_jacobian", "color", "derivative", "detect_sparsity",
+    "gradient", "hessian", "hvp", "implicit_jacobian", "jacobian", "jvp", "noise_level", "propagate", "relative_error",
+    "step_analysis",
 ]  # fmt: skip
 
 #: The modules they come from, in the order of their floors. One is imported when a name is first asked for (SPEC 1), and
 #: numba with it.
-_HOMES = ("stencils", "verdicts", "info", "sparse", "first", "second", "noise", "analysis", "report", "check", "implicit")
+_HOMES = (
+    "stencils", "verdicts", "info", "sparse", "first", "second", "noise", "analysis", "report", "check", "implicit",
+    "propagation",
+)  # fmt: skip
 
 #: What njit code may call.
 _COMPILED = ("derivative", "gradient", "hessian", "hvp", "jacobian", "jvp")

@@ -13,6 +13,7 @@ from fastfd.kernels.compressed import imaginary_colors, law_steps, own_steps, se
 from fastfd.kernels.native import NONFINITE, NumbaError
 from fastfd.pattern import Pattern, read_alone
 from fastfd.plan import Plan, along
+from fastfd.remote import Output, begun, fresh
 from fastfd.run import Job, aligned, bad_coordinate
 from fastfd.steps import checked_bounds, hefts, imaginary_steps, place_reach, place_steps
 
@@ -92,6 +93,12 @@ class Reads:
         return found
 
 
+def written(first: Ints, order: tuple[Ints, Ints, Ints], *entries: Array) -> tuple[Output, ...]:
+    """Lists of entries, of which a kernel writes those of colours lo..hi."""
+    starts, _, place = order
+    return tuple(Output(a, lambda lo, hi: place[starts[first[lo]] : starts[first[hi]]]) for a in entries)
+
+
 def grouped(colors: Ints) -> tuple[NDArray[np.int64], Ints]:
     """Where the columns of each colour begin, and the columns; those without a colour are left out."""
     order = np.argsort(colors, kind="stable").astype(colors.dtype)
@@ -116,9 +123,9 @@ class _ColoredJob(Job):
     def bounds(self, x: Array) -> tuple[Array, Array]:
         return (NOTHING, NOTHING) if self.plan.bounds is None else checked_bounds(self.plan.bounds, x)
 
-    def sweep(self, x: NDArray[Any], args: tuple, count: int, *rest: Any) -> None:
+    def sweep(self, x: NDArray[Any], args: tuple, count: int, *rest: Any, writes: tuple[Output, ...]) -> None:
         """The kernel over all colours; an error where f is not finite at x itself, or a pattern misses an entry."""
-        if count and self.run(x, args, rest, count, self.plan.parallel) % 8 == NONFINITE:
+        if count and self.run(x, args, rest, count, self.plan.parallel, writes=writes + begun(self.missed)) % 8 == NONFINITE:
             self.at_real(x.real, args)
         if (self.missed >= 0).any():
             g = int(np.argmax(self.missed >= 0))
@@ -188,7 +195,8 @@ class ColoredFixed(_ColoredJob):
         self.missed = self.reads.watched(count)
         reads, centre = self.reads, y0 if self.centred else NOTHING
         order = reads.in_order if coords is reads.coords else reads.arranged(coords)
-        self.sweep(x, args, count, self.table, first, coords, speeds, which, centre, *order, data, self.missed)
+        writes = written(first, order, data)
+        self.sweep(x, args, count, self.table, first, coords, speeds, which, centre, *order, data, self.missed, writes=writes)
         return reads.complete(data)
 
     def _judged(self, data: Array, finer: Array, y0: Array, steps: Array, groups: tuple) -> Entries:
@@ -229,9 +237,11 @@ class ColoredSearch(_ColoredJob):
         data, error, notes = np.empty(reads.pattern.size), np.empty(reads.pattern.size), np.zeros((n, 5))
         count = reads.first.size - 1
         self.missed, calls = reads.watched(count), np.zeros(count, np.int64)
+        columns = Output(notes, lambda lo, hi: reads.coords[reads.first[lo] : reads.first[hi]], begun=True)
         self.sweep(
             x, args, count, reach, plan.rtol, self.roundoff, plan.noise, reads.first, reads.coords, self.at(x, args),
             reads.starts, reads.rows, reads.place, data, error, notes, self.missed, calls,
+            writes=(*written(reads.first, reads.in_order, data, error), columns, *fresh(calls)),
         )  # fmt: skip
         return Entries(
             reads.complete(data), reads.complete(error), notes[:, 0], 1 + int(calls.sum()), notes[:, 2].astype(int)
@@ -257,8 +267,9 @@ class ColoredComplex(_ColoredJob):
         count = reads.first.size - 1
         self.missed = self.reads.watched(count)
         self.sweep(
-            x.astype(complex), args, count, reads.first, reads.coords, *reads.in_order, data, self.missed
-        )
+            x.astype(complex), args, count, reads.first, reads.coords, *reads.in_order, data, self.missed,
+            writes=written(reads.first, reads.in_order, data),
+        )  # fmt: skip
         reads.complete(data)
         count += self._compare(x, args, data)
         status = verdicts(False, False, np.isfinite(reads.worst(np.abs(data))))

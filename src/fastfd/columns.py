@@ -27,6 +27,7 @@ from fastfd.kernels.imaginary import imaginary
 from fastfd.kernels.native import NONFINITE, OK, NumbaError, packed_call
 from fastfd.kernels.sweep import sweep
 from fastfd.plan import Groups, Plan, along, one_by_one
+from fastfd.remote import begun, fresh
 from fastfd.run import LINE, Job, aligned, bad_coordinate
 from fastfd.steps import checked_bounds, hefts, imaginary_steps, place_reach, place_steps
 
@@ -210,7 +211,7 @@ class FixedJob(_StepJob):
         rows, plan = np.empty((groups.count, self.m)), self.plan
         lower, upper = self.bounds(x) if begin else self.free
         rest = (*self._front(lower, upper, groups), rows, centre, steps)
-        if self.run(x, args, rest, groups.count, plan.parallel, begin) % 8 == NONFINITE:
+        if self.run(x, args, rest, groups.count, plan.parallel, begin, writes=fresh(rows)) % 8 == NONFINITE:
             self.at(x, args)  # not finite at x itself: that is an error; else a node left the domain, and nan says so
         return rows
 
@@ -290,7 +291,8 @@ class SearchJob(_StepJob):
         memory = self.memory if groups is self.groups else NO_MEMORY
         lower, upper = self.bounds(x) if begin else self.free
         rest = (*self._front(lower, upper, groups), rows, error, notes, y0, reach, memory)
-        self.run(x, args, rest, groups.count, plan.parallel, begin)
+        writes = fresh(rows, error, notes) + begun(memory)
+        self.run(x, args, rest, groups.count, plan.parallel, begin, writes=writes)
         _pool(memory)
         return rows, error, notes
 
@@ -364,7 +366,7 @@ class ImaginaryJob(ComplexJob):
     def columns(self, x: Array, args: tuple) -> Columns:
         direction = self._real.roomy(x)
         rows = np.empty((x.size, self.m))
-        self.run(x.astype(complex), args, (rows,), x.size, self.plan.parallel)
+        self.run(x.astype(complex), args, (rows,), x.size, self.plan.parallel, writes=fresh(rows))
         nfev = x.size + (self._compare(x, args, rows, direction) if direction.any() else 0)
         return exact_columns(rows, self.roundoff, x.reshape(-1), nfev)
 

@@ -15,6 +15,7 @@ from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, NOISY, ROUNDED, SCALEL
 from fastfd.kernels.pairs import NOISE_SHOWS, NOTES, RUNGS, axes, fixed_listed, fixed_pairs, mixed_listed, mixed_pairs
 from fastfd.pattern import Pattern
 from fastfd.plan import Groups, Plan, one_by_one_and
+from fastfd.remote import Output, begun, both_halves, fresh
 from fastfd.run import Job
 from fastfd.stencils import named_stencil
 from fastfd.steps import hefts, stencil_table
@@ -65,6 +66,10 @@ class Listed:
         data[self.below] = data[self.above] = pairs[:, 0]
         data[self.ends] = axes[self.diagonal, 0]
         return data
+
+    def written(self, *lists: Array) -> tuple[Output, ...]:
+        """Lists of pairs, as kernels write them row by row."""
+        return tuple(Output(a, lambda lo, hi: slice(self.starts[lo], self.starts[hi])) for a in lists)
 
     def worst(self, data: Array) -> Array:
         """The largest entry of each row."""
@@ -126,7 +131,7 @@ class FixedPairs(_PairJob):
         centre = self.line.at(x, args)
         diagonal = self.line.sweep_rows(x, args, centre if self.line.centred else np.empty(0), groups, steps)
         rest = (centre, groups.index, groups.speeds, steps, self.table, value)
-        self.pairs.run(x, args, rest, count, self.plan.parallel)
+        self.pairs.run(x, args, rest, count, self.plan.parallel, writes=both_halves(value))
         value[np.arange(count), np.arange(count)] = diagonal
         return value
 
@@ -150,7 +155,7 @@ class FixedPairs(_PairJob):
         groups, out = self.line.groups, np.empty((pairs.partners.size, self.m))
         diagonal = self.line.product(x, args, groups, steps)
         rest = groups.index, groups.speeds, steps, self.table, pairs.starts, pairs.partners, out
-        self.some.run(x, args, rest, self.n, self.plan.parallel)
+        self.some.run(x, args, rest, self.n, self.plan.parallel, writes=pairs.written(out))
         return pairs.spread(out, diagonal)
 
     def product(self, x: Array, args: tuple, v: Array, full: bool) -> Curvature:
@@ -232,7 +237,8 @@ class SearchPairs(_PairJob):
         along = self._axes(x, args, groups, self.line.place(x, ALMOST))
         out, error = np.empty(shape), np.empty(shape)
         rest = *along.known, pairs.starts, pairs.partners, out, error
-        self.some.run(x, args, rest, self.n, self.plan.parallel)
+        writes = pairs.written(out, error) + begun(along.notes)
+        self.some.run(x, args, rest, self.n, self.plan.parallel, writes=writes)
         value, bar = pairs.spread(out, along.out), pairs.spread(error, along.error)
         notes = along.notes
         status = _verdicts(pairs.worst(np.abs(value)), pairs.worst(bar), notes[:, 2].astype(int), along.noisy)
@@ -245,11 +251,11 @@ class SearchPairs(_PairJob):
         notes, ladders, axis = np.empty((size, NOTES)), np.empty((size, RUNGS)), np.empty((size, RUNGS, 2, self.m))
         front = y0, groups.index, groups.speeds, reach, self.plan.rtol, self.axes.roundoff
         noise, along = np.full(self.m, self.plan.noise), (out, error, notes, ladders, axis, samples)
-        self.axes.run(x, args, (*front, noise, False, *along), size, self.plan.parallel)
+        self.axes.run(x, args, (*front, noise, False, *along), size, self.plan.parallel, writes=fresh(*along))
         seen = _noise(samples, y0, self.axes.roundoff)
         if (seen > noise).any():
             noise = np.maximum(seen, noise)
-            self.axes.run(x, args, (*front, noise, True, *along), size, self.plan.parallel)
+            self.axes.run(x, args, (*front, noise, True, *along), size, self.plan.parallel, writes=begun(*along))
         noisy = bool((noise > NOISE_SHOWS * self.axes.roundoff * np.abs(y0)).any())
         return _Axes((*front, noise, notes, ladders, axis), out, error, notes, noisy)
 
@@ -259,7 +265,8 @@ class SearchPairs(_PairJob):
         """The rows of the matrix from `start`, `count` of them."""
         size, (known, out, error, notes, noisy) = groups.count, self._axes(x, args, groups, reach)
         value, bar = np.empty((size, size, self.m)), np.empty((size, size, self.m))
-        self.pairs.run(x, args, (*known, value, bar), count, parallel, start=start)
+        writes = both_halves(value, bar) + begun(notes)
+        self.pairs.run(x, args, (*known, value, bar), count, parallel, start=start, writes=writes)
         if start:
             return self._found(value[start, :start], bar[start, :start], notes, start, noisy)
         value[np.arange(size), np.arange(size)], bar[np.arange(size), np.arange(size)] = out, error

@@ -34,7 +34,7 @@ class Jacobian(Prepared):
         ``f(x, *args)``, njit, C or plain Python; or ``f(x, out, *args)`` with `out_size`.
     method : {"adaptive", "forward", "backward", "central", "complex"} or Stencil, optional
         How to differentiate; see :func:`jacobian`.
-    accuracy, step, rtol, bounds, parallel, noise, sparsity, out_size : optional
+    accuracy, step, rtol, bounds, parallel, noise, workers, sparsity, out_size : optional
         As in :func:`jacobian`. A sparsity pattern and its colours are kept; with ``"auto"`` they are found at the first point.
 
     Raises
@@ -164,7 +164,7 @@ class Gradient(Jacobian):
     ----------
     f : callable
         ``f(x, *args)`` → one number, njit, C or plain Python.
-    method, accuracy, step, rtol, bounds, parallel, noise, out_size : optional
+    method, accuracy, step, rtol, bounds, parallel, noise, workers, out_size : optional
         As in :func:`jacobian`.
 
     Raises
@@ -211,7 +211,7 @@ class Derivative(Prepared):
         ``f(x, *args)``: a number for a number, njit, C or plain Python.
     order : int, optional
         The order of the derivative, 1 (default) to 10.
-    method, accuracy, step, rtol, bounds, parallel, noise : optional
+    method, accuracy, step, rtol, bounds, parallel, noise, workers : optional
         As in :func:`derivative`.
 
     Raises
@@ -343,6 +343,7 @@ def derivative(
     bounds: Any = None,
     parallel: bool | None = None,
     noise: float | None = None,
+    workers: Any = None,
     full_output: bool = False,
 ) -> Any:
     """The derivative of a function of one number, elementwise over x.
@@ -357,7 +358,7 @@ def derivative(
         Extra arguments of f.
     order : int, optional
         The order of the derivative, 1 (default) to 10.
-    method, accuracy, step, rtol, bounds, parallel, noise, full_output : optional
+    method, accuracy, step, rtol, bounds, parallel, noise, workers, full_output : optional
         As in :func:`jacobian`; `step` and `bounds` broadcast against x, ``complex`` gives first derivatives only.
 
     Returns
@@ -391,7 +392,7 @@ def derivative(
     array([ 0., -1.])
     """
     keywords = {"order": order, "method": method, "accuracy": accuracy, "step": step, "rtol": rtol,
-                "bounds": bounds, "parallel": parallel, "noise": noise}  # fmt: skip
+                "bounds": bounds, "parallel": parallel, "noise": noise, "workers": workers}  # fmt: skip
     return first_call(Derivative, f, keywords)(x, *given(args), full_output=full_output)
 
 
@@ -407,6 +408,7 @@ def jacobian(
     bounds: Any = None,
     parallel: bool | None = None,
     noise: float | None = None,
+    workers: Any = None,
     sparsity: Any = None,
     out_size: int | None = None,
     full_output: bool = False,
@@ -440,6 +442,10 @@ def jacobian(
     noise : float, optional
         For ``adaptive``: the amplitude of the noise in f, absolute, where it is known (:func:`noise_level` estimates it).
         It then need not show by chance: steps and error bars allow for it from the start.
+    workers : int, map-like callable or distributed.Client, optional
+        For an f that takes long: columns are shared among so many processes (-1: one for each processor), or go in pieces
+        through ``workers(func, iterable)``, as of an executor, a pool or MPI, or to a Dask cluster. None or 1 (default): columns
+        stay in this process. The result has the same bits in any case. f and `args` are pickled; see :meth:`Jacobian.close`.
     sparsity : sparse or dense matrix, (matrix, colors) or "auto", optional
         Which entries can differ from zero: those that a ``scipy.sparse`` matrix of shape (m, n) stores, or that are not zero
         in an array. Columns that have no row in common then move together (:func:`color`). ``"auto"`` finds the pattern
@@ -491,7 +497,7 @@ def jacobian(
     (True, True)
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "noise": noise, "sparsity": sparsity, "out_size": out_size}  # fmt: skip
+                "parallel": parallel, "noise": noise, "workers": workers, "sparsity": sparsity, "out_size": out_size}  # fmt: skip
     return first_call(Jacobian, f, keywords)(x, *given(args), full_output=full_output)
 
 
@@ -507,6 +513,7 @@ def gradient(
     bounds: Any = None,
     parallel: bool | None = None,
     noise: float | None = None,
+    workers: Any = None,
     out_size: int | None = None,
     full_output: bool = False,
 ) -> Any:
@@ -518,7 +525,7 @@ def gradient(
         ``f(x, *args)`` → one number; an njit function or any Python callable.
     x : array_like
         The point, of any shape, real; it is never changed.
-    args, method, accuracy, step, rtol, bounds, parallel, noise, out_size, full_output : optional
+    args, method, accuracy, step, rtol, bounds, parallel, noise, workers, out_size, full_output : optional
         As in :func:`jacobian`; a gradient is a Jacobian with one row.
 
     Returns
@@ -545,7 +552,7 @@ def gradient(
     array([0.6, 0.8])
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "noise": noise, "out_size": out_size}  # fmt: skip
+                "parallel": parallel, "noise": noise, "workers": workers, "out_size": out_size}  # fmt: skip
     return first_call(Gradient, f, keywords)(x, *given(args), full_output=full_output)
 
 

@@ -33,6 +33,7 @@ from fastfd.kernels.native import (
     type_names,
 )  # fmt: skip
 from fastfd.steps import unit_roundoff
+from fastfd.workers import Crew, crew_of
 
 __all__ = ["ALL", "SEVERAL", "Function", "Sample", "add_note", "checked_size", "defaults_of", "star_of", "where_it_was", "wrap"]
 
@@ -76,6 +77,7 @@ class Function:
         self.out_size = checked_size(out_size)
         self._foreign = isinstance(f, CFunction)
         self.compiled = is_compiled(f) or (self._foreign and f.python is None and not jit_disabled())
+        self.crew: Crew | None = None  # who computes columns, where it is not this process
         self._fold = self._folded()
         self._natives: dict = {}
 
@@ -241,14 +243,18 @@ class NativeCallee:
     def take_exception(self) -> None:
         return None
 
+    def put_exception(self, error: BaseException) -> None:
+        """Compiled code keeps none: f is called again where it failed."""
+
 
 class _Desk:
-    """Where compiled code and a Python callable hand numbers to each other during one call of a kernel."""
+    """Where compiled code and a Python callable hand numbers to each other during a call of a kernel; made once for many."""
 
-    def __init__(self, x: NDArray[Any], args: tuple, m: int):
-        self.args, self.inbox, self.outbox = args, np.empty(x.size * (x.dtype.itemsize // 8)), np.empty(m)
+    def __init__(self, x: NDArray[Any], m: int):
+        self.args, self.inbox, self.outbox = (), np.empty(x.size * (x.dtype.itemsize // 8)), np.empty(m)
         boxes = (self.inbox, self.outbox)
-        self.frame = np.array([word for box in boxes for word in (box.ctypes.data, box.size)], np.uintp)
+        self._frame = np.array([word for box in boxes for word in (box.ctypes.data, box.size)], np.uintp)
+        self.frame = self._frame.ctypes.data  # asking takes a microsecond
 
 
 class PythonCallee:
@@ -259,6 +265,7 @@ class PythonCallee:
     def __init__(self, function: Function, x: NDArray[Any], sample: Sample):
         self._function, self._m, self._layout = function, sample.flat.size, sample.layout
         self._like = np.empty(x.shape, x.dtype)
+        self._plain = x.ndim == 1 and x.dtype.char == "d"
         self._here = threading.local()  # other threads may be in f too, and f may call its own derivative
         self.roundoff = unit_roundoff(np.dtype(float))
         self._callback = callback_type(self._serve)
@@ -272,15 +279,19 @@ class PythonCallee:
         return args
 
     def enter(self, kernel: Any, trampoline: int, address: int, args: tuple, x: Array, *rest: Any) -> int:
-        desks = self._here.__dict__.setdefault("desks", [])
-        desks.append(_Desk(self._like, args, self._m))
+        here = self._here.__dict__
+        desks, free = here.setdefault("desks", []), here.setdefault("free", [])
+        desk = free.pop() if free else _Desk(self._like, self._m)
+        desk.args = args
+        desks.append(desk)
         try:
             with np.errstate(all="ignore"):  # a search leaves the domain of f; a status says so, not a warning
                 if jit_disabled():
                     return kernel(self, x.reshape(-1), *rest)
-                return enter_frame(kernel, trampoline, address, desks[-1].frame.ctypes.data, x, *rest)
+                return enter_frame(kernel, trampoline, address, desk.frame, x, *rest)
         finally:
-            desks.pop()
+            free.append(desks.pop())
+            desk.args = ()  # not to keep them alive
 
     def evaluate(self, point: Array, values: Array) -> int:
         """What the text of a kernel calls where there is no compiler."""
@@ -294,20 +305,31 @@ class PythonCallee:
         """Read the point, call f, leave its numbers: what compiled code calls back."""
         desk = self._here.desks[-1]
         try:
-            point = desk.inbox.copy().view(self._like.dtype).reshape(self._like.shape)
+            point = desk.inbox.copy()
+            if not self._plain:
+                point = point.view(self._like.dtype).reshape(self._like.shape)
             before = point.tobytes()
             value = self._value(point, desk.args)
             if point.tobytes() != before:
                 return MUTATED
-            shape, is_complex = self._layout
-            array = np.asarray(value)
-            if array.shape != shape or (array.dtype.kind == "c" and not is_complex):
+            if not self._leave(value, desk.outbox):
                 return LENGTH
-            desk.outbox[:] = as_reals(array.astype(complex) if is_complex else array)
         except BaseException as error:  # KeyboardInterrupt too: it comes out where fastfd was called
             self._here.exception = error
             return RAISED
         return OK
+
+    def _leave(self, value: Any, outbox: Array) -> bool:
+        """Put what f returned where compiled code reads it, if it is of the shape that it was before."""
+        shape, is_complex = self._layout
+        if isinstance(value, float) and shape == () and not is_complex:  # numpy's among them; five times faster
+            outbox[0] = value
+            return True
+        array = np.asarray(value)
+        if array.shape != shape or (array.dtype.kind == "c" and not is_complex):
+            return False
+        outbox[:] = array if array.ndim == 1 and not is_complex else as_reals(array.astype(complex) if is_complex else array)
+        return True
 
     def _value(self, point: NDArray[Any], args: tuple) -> Any:
         own = point if point.ndim else point[()]
@@ -320,14 +342,22 @@ class PythonCallee:
     def take_exception(self) -> BaseException | None:
         return self._here.__dict__.pop("exception", None)
 
+    def put_exception(self, error: BaseException) -> None:
+        """What f raised elsewhere."""
+        self._here.exception = error
+
 
 @lru_cache(maxsize=64)
 def _wrap_once(f: Callable, out_size: int | None) -> Function:
     return Function(f, out_size)
 
 
-def wrap(f: Callable, out_size: int | None) -> Function:
+def wrap(f: Callable, out_size: int | None, workers: Any = None) -> Function:
     """The wrapper of a callable; that of an njit or C function is kept, with what was compiled for it."""
-    f = known(f)
+    f, crew = known(f), crew_of(workers)
     keep = (is_compiled(f) or isinstance(f, CFunction)) and isinstance(out_size, int | None)
-    return _wrap_once(f, out_size) if keep else Function(f, out_size)
+    if crew is None and keep:
+        return _wrap_once(f, out_size)
+    function = Function(f, out_size)
+    function.crew = crew
+    return function

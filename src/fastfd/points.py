@@ -17,6 +17,7 @@ from fastfd.kernels.imaginary import imaginary_points
 from fastfd.kernels.pointwise import pointwise
 from fastfd.kernels.sweep import sweep_points
 from fastfd.plan import Plan
+from fastfd.remote import fresh
 from fastfd.run import bad_coordinate
 from fastfd.steps import checked_bounds
 
@@ -40,7 +41,7 @@ class FixedPoints(FixedJob):
         self._workspace = lambda n, m: (np.empty(1 + m),)
 
     def rows(self, x: Array, args: tuple) -> Array:
-        plain = self.plan.bounds is None and self.given.size == 0 and self.function.inlines
+        plain = self.plan.bounds is None and self.given.size == 0 and self.function.inlines and self.function.crew is None
         if x.size >= WORTH_INLINING and plain and not self.sample.complex and self.roundoff < 1e-10:
             return self._inline(x, args)
         return self._sweep_points(x, args, self.place(x))
@@ -58,7 +59,7 @@ class FixedPoints(FixedJob):
         return self._sweep_with(x, args, steps, self.table, self.plan.order, np.empty((x.size, self.m)))
 
     def _sweep_with(self, x: Array, args: tuple, steps: Array, table: Array, order: int, out: Array) -> Array:
-        self.run(x, args, (steps, table, order, out), x.size, self.plan.parallel)
+        self.run(x, args, (steps, table, order, out), x.size, self.plan.parallel, writes=fresh(out))
         return out
 
     @cached_property
@@ -97,7 +98,7 @@ class SearchPoints(SearchJob):
         shape, plan = (x.size, self.m), self.plan
         rows, error, notes = np.empty(shape), np.empty(shape), np.empty((x.size, 5))
         rest = (self.place(x), plan.rtol, self.roundoff, plan.noise, plan.order, rows, error, notes)
-        self.run(x, args, rest, x.size, plan.parallel)
+        self.run(x, args, rest, x.size, plan.parallel, writes=fresh(rows, error, notes))
         return rows, error, notes
 
 
@@ -121,7 +122,7 @@ class ImaginaryPoints(ComplexJob):
         if not np.isfinite(x).all():
             bad_coordinate(x, 2 * int(np.argmin(np.isfinite(x))))
         rows = np.empty((x.size, self.m))
-        self.run(x.astype(complex), args, (rows,), x.size, self.plan.parallel)
+        self.run(x.astype(complex), args, (rows,), x.size, self.plan.parallel, writes=fresh(rows))
         nfev = x.size + self._compare(x, rows, args)
         return exact_columns(rows, self.roundoff, x, nfev)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from fastfd.function import wrap
 from fastfd.info import Info
 from fastfd.plan import ENOUGH, Plan
 from fastfd.run import Changed, Job, as_point
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Prepared", "assemble", "first_call", "given"]
 
@@ -41,9 +44,13 @@ class Prepared:
         bounds: Any = None,
         parallel: bool | None = None,
         noise: float | None = None,
+        workers: Any = None,
         out_size: int | None = None,
     ):
-        self._function = wrap(f, out_size)
+        if parallel and workers is not None:
+            msg = "parallel=True shares columns among threads, and workers among processes: give one of the two"
+            raise ValueError(msg)
+        self._function = wrap(f, out_size, workers)
         plan = Plan.of(self.order, method, accuracy, step, rtol, bounds, parallel, noise)
         self._plan = plan.learning(rtol is None or plan.rtol >= ENOUGH)
         self._start()
@@ -88,6 +95,21 @@ class Prepared:
             value, info = self._evaluate(x, args, full, *more)
         return (value, info) if full else value
 
+    def forget(self) -> None:
+        """Search anew at each call."""
+        self._plan = self._plan.learning(False)
+
+    def close(self) -> None:
+        """End the processes that an integer `workers` has started; a later call starts others."""
+        if self._function.crew is not None:
+            self._function.crew.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({getattr(self._function.f, '__name__', self._function.f)!s}, {self._plan.kind})"
 
@@ -125,7 +147,7 @@ def assemble(rows: Array, job: Job) -> NDArray[Any]:
 def _forgetful(cls: Any, f: Callable, **keywords: Any) -> Prepared:
     """An object that searches anew at each call, so that an operator called by name depends on its arguments alone."""
     found = cls(f, **keywords)
-    found._plan = found._plan.learning(False)
+    found.forget()
     return found
 
 
@@ -135,12 +157,25 @@ _kept = lru_cache(maxsize=64, typed=True)(_forgetful)
 def first_call(cls: Any, f: Callable, keywords: dict[str, Any]) -> Any:
     """The prepared object behind an operator called by name: the same one for the same function and keywords."""
     given, f = {k: v for k, v in keywords.items() if v is not None}, known(f)
+    if "workers" in given:
+        return _Once(_forgetful(cls, f, **given))
     try:
         return _kept(cls, f, **given)
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
         return _forgetful(cls, f, **given)  # a keyword is an array
+
+
+class _Once:
+    """A prepared object whose processes end with its first call."""
+
+    def __init__(self, prepared: Prepared):
+        self._prepared = prepared
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        with self._prepared as operator:
+            return operator(*arguments, **keywords)
 
 
 def given(args: Any) -> tuple:

@@ -6,7 +6,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, NoReturn
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fastfd.function import Function, Sample, add_note, where_it_was
 from fastfd.kernels.native import ASTRAY, LENGTH, MISPLACED, MUTATED, NONFINITE, OK, RAISED, STALE, thread_count
 from fastfd.kernels.sweep import at
+from fastfd.remote import Output, handed_out
 from fastfd.steps import LONGEST, SHORTEST
 
 __all__ = ["LINE", "Changed", "Job", "aligned", "as_point", "bad_coordinate", "checked_direction"]
@@ -224,7 +225,8 @@ class Job:
     def lean(self) -> bool:
         """Whether a call is native and, as measured, far too small for threads."""
         size = int(np.prod(self.shape))
-        return self.callee.threads and len(self.shape) > 0 and self._keep and 4 * self._cost * size < WORTH_THREADS
+        alone = self.function.crew is None
+        return alone and self.callee.threads and len(self.shape) > 0 and self._keep and 4 * self._cost * size < WORTH_THREADS
 
     def fits(self, x: Array, args: tuple) -> bool:
         """Whether results still have the layout of the first call; for 1-d results their count alone tells."""
@@ -250,18 +252,21 @@ class Job:
         raise ValueError(msg)
 
     def run(
-        self, x: Array, args: tuple, rest: tuple, count: int, parallel: bool | None, *begin: bool, start: int = 0
-    ) -> int:
+        self, x: Array, args: tuple, rest: tuple, count: int, parallel: bool | None, *begin: bool, start: int = 0,
+        writes: tuple[Output, ...] = (),
+    ) -> int:  # fmt: skip
         """The kernel over the columns from `start`, `count` of them; OK or NONFINITE, or else an exception.
 
-        `begin` goes to kernels that can begin by themselves: with f(x) and the steps.
+        `begin` goes to kernels that can begin by themselves: with f(x) and the steps. `writes` are the arrays among `rest`
+        that hold results, for columns that other processes compute.
         """
         spaces = self._spaces(x.size)
         if self._kernel is None:
             self._kernel = self.callee.address_of(self.kernel, (*rest, *spaces[0], *begin, 0, count))
         callee, stop = self.callee, start + count
         head, extra, point = (self._kernel, *callee.head), callee.load(args), x if x.ndim else x.reshape(1)
-        if not parallel and self._cost * count < WORTH_THREADS:  # too little work for threads, as far as is known
+        crew = self.function.crew
+        if crew is None and not parallel and self._cost * count < WORTH_THREADS:  # too little work for threads
             clock = perf_counter()
             code = callee.enter(*head, extra, point, *rest, *spaces[0], *begin, start, stop)
             self._cost = (perf_counter() - clock) / count
@@ -272,6 +277,8 @@ class Job:
 
             later = (False,) * len(begin)
             code = callee.enter(*head, extra, point, *rest, *spaces[0], *begin, 0, 0) if begin == (True,) else OK
+            if crew is not None and count > 1 and not code:
+                return self._elsewhere(x, args, (*rest, *spaces[0], *later), len(rest), writes, start, stop)
             code = code or self.divide(piece, start, stop, spaces, lambda: self._workspace(x.size, self.m), parallel)
             if code % 8 in (RAISED, LENGTH):  # the column again, so that its point is in our hands
                 code = piece(0, code // 8, code // 8 + 1) or code
@@ -280,6 +287,22 @@ class Job:
         if self._keep:
             self._idle.append(spaces)
         return code
+
+    def _elsewhere(
+        self, x: Array, args: tuple, rest: tuple, work: int, writes: tuple[Output, ...], start: int, stop: int
+    ) -> int:
+        """The same by the function's crew. The first failure that counts is that of the first column, as it is here."""
+        assert self.function.crew is not None
+        recipe = self.function.f, self.function.out_size, self.shape, self.layout, self.kernel, x, args, rest, work
+        codes = []
+        with closing(handed_out(self.function.crew, recipe, writes, start, stop)) as answers:
+            for code, point, error in answers:
+                if _ends(code):
+                    if error is not None:
+                        self.callee.put_exception(error)
+                    self.fail(code, x, args, point, code // 8)
+                codes.append(code)
+        return _first_failure(codes)
 
     def divide(
         self, piece: Callable, start: int, stop: int, spaces: list, space: Callable, parallel: bool | None

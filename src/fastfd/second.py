@@ -30,7 +30,7 @@ class Hessian(Prepared):
     ----------
     f : callable
         ``f(x, *args)`` → one number, njit, C or plain Python.
-    grad, sparsity, method, accuracy, step, rtol, bounds, parallel, noise, out_size : optional
+    grad, sparsity, method, accuracy, step, rtol, bounds, parallel, noise, workers, out_size : optional
         As in :func:`hessian`. A pattern and its colours are kept.
 
     Raises
@@ -73,6 +73,16 @@ class Hessian(Prepared):
         if self._slopes is None:
             return super()._solve(x, args, full, *more)
         return self._slopes(x, *args, full_output=full)
+
+    def forget(self) -> None:
+        super().forget()
+        if self._slopes is not None:
+            self._slopes.forget()
+
+    def close(self) -> None:
+        super().close()
+        if self._slopes is not None:
+            self._slopes.close()
 
     def linear_operator(self, x: Any, *args: Any) -> Any:
         """The Hessian at x as a ``scipy.sparse.linalg.LinearOperator``; it is symmetric, and so its own adjoint.
@@ -211,6 +221,7 @@ def hessian(
     bounds: Any = None,
     parallel: bool | None = None,
     noise: float | None = None,
+    workers: Any = None,
     grad: Callable | None = None,
     sparsity: Any = None,
     out_size: int | None = None,
@@ -233,7 +244,7 @@ def hessian(
         Which entries can differ from zero, a symmetric pattern as in :func:`fastfd.jacobian`. With `grad` a star colouring
         moves many columns at once; from f alone the pairs in the pattern are differenced one by one, in O(nnz) evaluations.
         ``"auto"`` needs `grad`.
-    args, accuracy, step, rtol, bounds, parallel, noise, out_size, full_output : optional
+    args, accuracy, step, rtol, bounds, parallel, noise, workers, out_size, full_output : optional
         As in :func:`fastfd.jacobian`.
 
     Returns
@@ -266,7 +277,8 @@ def hessian(
            [2., 0.]])
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "noise": noise, "grad": grad, "sparsity": sparsity, "out_size": out_size}  # fmt: skip
+                "parallel": parallel, "noise": noise, "workers": workers, "grad": grad, "sparsity": sparsity,
+                "out_size": out_size}  # fmt: skip
     return first_call(Hessian, f, keywords)(x, *given(args), full_output=full_output)
 
 

@@ -30,6 +30,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from llvmlite.binding import add_symbol
+from numba import cloudpickle
 from numba.core import cgutils, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
@@ -95,6 +96,7 @@ __all__ = [
     "has_type",
     "helper",
     "hold",
+    "house_stamp",
     "inline_njit",
     "inner",
     "is_compiled",
@@ -108,6 +110,7 @@ __all__ = [
     "on_stack",
     "overloaded",
     "packed_call",
+    "pickled",
     "python_trampoline",
     "refresh",
     "roomy",
@@ -673,6 +676,11 @@ def enter(kernel_address, trampoline, address, extra, point, *rest):
 def enter_frame(kernel_address, trampoline, address, frame, point, *rest):
     """The same with a frame that Python made."""
     return _call_kernel(kernel_address, (trampoline, address, frame), flattened(point), rest)
+
+
+def pickled(value: Any) -> bytes:
+    """Anything for another process, functions of a script, closures and njit functions among it, by numba's own pickler."""
+    return cloudpickle.dumps(value)
 
 
 def type_names(values: tuple) -> tuple:
