@@ -27,7 +27,7 @@ autodoc_typehints = "none"  # numpydoc's sections say more
 autodoc_mock_imports = ["torch", "jax"]
 autosummary_generate = True
 numpydoc_show_class_members = False
-#: All but the checks of taste; PR01 to PR04 see no parameters that one line documents together ("As in ..."), which tests/test_house.py does.
+#: All but the checks of taste. PR01 to PR04 see no parameters that one line explains together, but tests/test_house.py does.
 numpydoc_validation_checks = {
     "all", "ES01", "EX01", "SA01", "SA03", "GL01", "GL08", "PR01", "PR02", "PR03", "PR04", "PR08", "PR09",
     "RT01", "RT02", "RT03", "RT05", "SS05", "SS06",
@@ -39,19 +39,27 @@ html_title = "fastfd"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
-html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "header_links_before_dropdown": 6}
+html_sidebars = {"**": ["tree.html"]}
+html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "navbar_center": []}
 
+#: The pages by their place in the tree, with the short titles that some have there.
 TREE = {
-    "Use": ("operators", "guide", "sparse", "inside-njit", "parallel", "gradient-checking", "interop", "gallery", "reference"),
-    "Understand": ("methods", "accuracy", "performance", "when", "limitations", "rationale"),
-    "Take part": ("contributing", "_made/changelog"),
-}
+    "Use": {
+        "operators": "", "guide": "", "sparse": "Sparse derivatives", "inside-njit": "Inside njit code", "parallel": "",
+        "gradient-checking": "", "interop": "", "gallery": "", "reference": "",
+    },
+    "Understand": {
+        "methods": "", "accuracy": "", "performance": "", "when": "Differences or AD", "limitations": "", "rationale": "",
+    },
+    "Take part": {"contributing": "", "_made/changelog": ""},
+}  # fmt: skip
 
 
 def toctree(caption, pages):
-    """A list of pages for the side of the site; one that does not exist is left out."""
+    """A part of the tree; a page that does not exist is left out."""
     there = [page for page in pages if page.startswith("_") or any(Path(__file__).parent.glob(f"{page}.*"))]
-    return f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(there) + "\n```\n"
+    entries = [f"{pages[page]} <{page}>" if pages[page] else page for page in there]
+    return f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(entries) + "\n```\n"
 
 
 def make_pages(app):

@@ -11,8 +11,9 @@ from fastfd.kernels.native import gate, helper
 from fastfd.stencils import Stencil
 
 __all__ = [
-    "HASTY", "LONGEST", "NO_ROOM", "SHORTEST", "START", "base_step", "base_step_in_doubles", "bound_pair", "checked_bounds", "exact_step",
-    "first_step", "place", "place_reach", "place_search", "place_steps", "relative_step", "stencil_table", "unit_roundoff",
+    "HASTY", "LONGEST", "NO_ROOM", "SHORTEST", "START", "base_step", "base_step_in_doubles", "bound_pair", "checked_bounds",
+    "exact_step", "first_step", "place", "place_reach", "place_search", "place_steps", "relative_step", "stencil_table",
+    "unit_roundoff",
 ]  # fmt: skip
 
 #: The first step of an adaptive search over |x|; start and ratio matter little, the estimate and the control decide.
