@@ -4,8 +4,8 @@
     python examples/logistic_regression.py logistic.png
 
 Wisconsin's breast cancer data: 569 tumours, 30 standardised measurements of each, malignant or benign. SciPy's `trust-constr`
-gets the loss with its derivatives from fastfd; with those written by hand; and, as one does who has no Hessian, with the gradient by
-hand and BFGS in its place. The Hessian at the minimum gives the standard errors of the coefficients.
+gets the loss with its derivatives from fastfd; with those written by hand; and, for want of a Hessian, with the gradient
+by hand and BFGS. The Hessian at the minimum gives the standard errors of the coefficients.
 """
 
 import sys
@@ -78,8 +78,8 @@ def main(file=None):
     w, args = runs["derivatives by fastfd"][0].x, (X, SIGNS, PENALTY)
     H, info = fastfd.hessian(loss, w, args=args, full_output=True)
     exact = hessian(w, *args)
-    wrong = np.abs(H - exact)
-    print(f"Hessian {H.shape} in {info.nfev} evaluations: largest error {wrong.max() / np.abs(exact).max():.0e} of the largest entry,")
+    wrong, largest = np.abs(H - exact), np.abs(exact).max()
+    print(f"Hessian {H.shape} in {info.nfev} evaluations: largest error {wrong.max() / largest:.0e} of the largest entry,")
     print(f"inside its error bar in {np.mean(wrong <= info.error):.1%} of the entries")
     right = np.mean((X @ w > 0) == (SIGNS > 0))
     print(f"{right:.1%} of the tumours on the right side")

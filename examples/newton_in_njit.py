@@ -109,7 +109,8 @@ def main(file=None):
     exact = solve_ivp(lambda t, y: van_der_pol(y, mu), (0, end), start, method="Radau", rtol=1e-9, atol=1e-9).y[:, -1]
     for steps in (4000, 8000, 16000):
         path = trapezoid(van_der_pol, start, (mu,), end, steps)
-        print(f"Van der Pol, mu = 20, to t = 80 in {steps} steps of the trapezoidal rule: error {np.abs(path[-1] - exact).max():.1e}")
+        error = np.abs(path[-1] - exact).max()
+        print(f"Van der Pol, mu = 20, to t = 80 in {steps} steps of the trapezoidal rule: error {error:.1e}")
     if file:
         draw(angles.reshape(SIDE, SIDE), path, end, file)
 

@@ -2,9 +2,9 @@
 
     python examples/v_curve.py v.png
 
-exp(x) / √(sin(x)³ + cos(x)³) at 1.5, on which Squire and Trapp (1998) showed the complex step. Stencils of a higher accuracy reach
-lower, with longer steps; `method="adaptive"` combines many, and finds its steps without knowing the function. The last column
-has what one gets without the picture: the error at the step that fastfd's step law chooses.
+exp(x) / √(sin(x)³ + cos(x)³) at 1.5, on which Squire and Trapp (1998) showed the complex step. Stencils of a higher accuracy
+reach lower, with longer steps; `method="adaptive"` combines many, and finds its steps without knowing the function. The last
+column has what one gets without the picture: the error at the step that fastfd's step law chooses.
 """
 
 import sys
