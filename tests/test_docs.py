@@ -6,12 +6,15 @@ in ``info.success    # True``, has that value: numbers with a point to what is w
 """
 
 import ast
+import importlib
 import importlib.util
 import re
 import textwrap
 from pathlib import Path
 
 import pytest
+
+import fastfd
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
@@ -64,6 +67,20 @@ def same(value, stated):
         digits = len(re.sub(r"e.*|[-.]|^-?0\.0*", "", repr(stated)))
         return value == pytest.approx(stated, rel=0.6 * 10.0 ** (1 - digits))
     return value == stated
+
+
+def test_the_reference_has_every_name():
+    listed = re.findall(r"^   ([\w.]+)$", (ROOT / "docs" / "reference.rst").read_text(), re.MULTILINE)
+    names = list(fastfd.__all__)
+    for module in ("testing", "interop.torch", "interop.jax"):
+        names += [f"{module}.{name}" for name in importlib.import_module(f"fastfd.{module}").__all__]
+    assert sorted(listed) == sorted(names)
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / page).read_text()):
+            assert (ROOT / page).parent.joinpath(target).exists(), f"{page}: {target}"
 
 
 @pytest.mark.parametrize("page", PAGES)
