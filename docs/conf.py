@@ -45,8 +45,8 @@ html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "navba
 #: The pages by their place in the tree, with the short titles that some have there.
 TREE = {
     "Use": {
-        "operators": "", "guide": "", "sparse": "Sparse derivatives", "inside-njit": "Inside njit code", "parallel": "",
-        "gradient-checking": "", "interop": "", "gallery": "", "reference": "",
+        "operators": "", "guide": "", "sparse": "Sparse derivatives", "inside-njit": "Inside njit code", "c-functions": "",
+        "parallel": "", "gradient-checking": "", "interop": "", "gallery": "", "reference": "",
     },
     "Understand": {
         "methods": "", "accuracy": "", "performance": "", "when": "Differences or AD", "limitations": "", "rationale": "",

@@ -94,7 +94,7 @@ def main(file=None):
     print(f"digits that agree: {digits(b, CERTIFIED):.1f} of the parameters, {digits(errors, THEIR_ERRORS):.1f} of their errors")
     print(f"sum of squares {2 * fit.cost:.7f}, certified 5642.7082397, after {fit.njev} Jacobians")
     at, variance = propagate(half_height, b, covariance)
-    print(f"half height at {at:.4f} ± {np.sqrt(variance.item()):.4f}")
+    print(f"half height at {at:.4f} ± {np.sqrt(np.squeeze(variance)):.4f}")
     if file:
         draw(b, covariance, file)
 
