@@ -1,6 +1,13 @@
-"""The pictures of accuracy.md and sparse.md: `python docs/pictures.py` draws them into docs/pictures."""
+"""The pictures of the pages: `python docs/pictures.py [name ...]` draws them, or those of these names, into docs/pictures.
 
+Those of the gallery come out of the scripts in examples/; one that needs PyTorch is left as it is where that is not installed.
+"""
+
+import importlib.util
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -97,8 +104,8 @@ def sparsity():
     plt.close(figure)
 
 
-def main():
-    HERE.mkdir(exist_ok=True)
+def accuracy():
+    """Step analyses."""
     orders = {"stencils": [("central", p) for p in (2, 4, 6, 8)], "exact": math.e, "steps": np.geomspace(1e-10, 1.5, 110)}
     at_1 = {"exact": math.cos(1)}
     noise = "sin(x) with noise of ± 1e-6, at x = 1"
@@ -111,9 +118,25 @@ def main():
     )
     draw("floor", ("1e10 + sin(x) at x = 1", lifted, 1.0, at_1), (noise, noisy, 1.0, at_1))
     draw("limit", ("exp(x) at x = 1, nothing given", exp, 1.0, {}), (noise + ", nothing given", noisy, 1.0, {}))
-    sparsity()
     draw("kink", ("|x| at x = 0.001", kink, 1e-3, {"exact": 1.0, "stencils": ("forward", "central")}))
 
 
+def example(script):
+    """The picture that an example draws."""
+    if "import torch" in script.read_text() and importlib.util.find_spec("torch") is None:
+        print(f"{script.stem}: PyTorch is not installed, its picture stays")
+        return
+    environment = {**os.environ, "MPLBACKEND": "agg"}
+    subprocess.run([sys.executable, script, HERE / f"{script.stem}.png"], check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
+def main(*names):
+    HERE.mkdir(exist_ok=True)
+    scripts = sorted((HERE.parents[1] / "examples").glob("*.py"))
+    makers = {"accuracy": accuracy, "sparsity": sparsity, **{script.stem: lambda s=script: example(s) for script in scripts}}
+    for name in names or makers:
+        makers[name]()
+
+
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,9 +1,10 @@
 """Backward passes, right and wrong, under torch.autograd.gradcheck and under fastfd: what each of them finds.
 
-pip install "fastfd[torch]"
-python examples/check_attention.py
+    pip install "fastfd[torch,plot]"
+    python examples/check_attention.py attention.png
 """
 
+import sys
 import warnings
 
 import torch
@@ -108,15 +109,30 @@ def beginning(text, lines=6):
     return "\n".join([*shown, f"… and {len(hidden)} lines more"] if hidden else shown)
 
 
-def main():
+def draw_reports(reports, file):
+    """Analytic against numerical derivatives of each."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(reports), figsize=(9.0, 4.4), layout="constrained")
+    for ax, (name, report) in zip(axes, reports.items()):
+        report.plot(ax)
+        ax.get_legend().set_title(name)
+    figure.savefig(file, dpi=100)
+
+
+def main(file=None):
     warnings.simplefilter("ignore")  # gradcheck warns that inputs should be in double precision
     torch.manual_seed(0)
     print(f"{'':<32} {'is':<6} {'gradcheck':<10} fastfd")
+    reports = {}
     for name, right, function, inputs in cases():
         message, report = gradcheck(function, inputs), check(function, inputs)
+        reports[name] = report
         print(f"{name:<32} {'right' if right else 'wrong':<6} {'fails' if message else 'passes':<10} {verdict(report)}")
     print(f"\nOn the last, gradcheck:\n\n{beginning(message)}\n\nfastfd:\n\n{beginning(str(report), 12)}")
+    if file:
+        draw_reports({name: reports[name] for name in ("softmax", "attention, keys unscaled")}, file)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2])

@@ -66,7 +66,7 @@ def draw(paths, file):
     plane.set(xlabel="x₀", ylabel="x₁", xlim=(-1.6, 1.4), ylim=(-0.5, 1.6))
     curve.set(xlabel="step", ylabel="f")
     plane.legend(loc="upper center", fontsize=8)
-    figure.savefig(file, dpi=150)
+    figure.savefig(file, dpi=100)
 
 
 def main(file=None):

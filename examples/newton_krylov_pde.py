@@ -67,7 +67,7 @@ def draw(u, path):
     import matplotlib.pyplot as plt
 
     figure, ax = plt.subplots(figsize=(4.4, 3.6), layout="constrained")
-    figure.colorbar(ax.imshow(u, extent=(0, 1, 0, 1)), label="u")
+    figure.colorbar(ax.imshow(u, extent=(0, 1, 0, 1), cmap="cividis"), label="u")
     ax.set_title(f"Bratu's problem, λ = {STRENGTH:g}, {u.size} unknowns")
     figure.savefig(path, dpi=100)
 

@@ -140,7 +140,7 @@ def draw(file, thrower, history):
     axes[0].legend(frameon=False)
     axes[1].semilogy(history, color="#009E73")
     axes[1].set(xlabel="round", ylabel="median miss (m)", title="training")
-    figure.savefig(file, dpi=130)
+    figure.savefig(file, dpi=100)
 
 
 def main():

@@ -60,7 +60,7 @@ class NoiseInfo:
     Attributes
     ----------
     relative : ndarray
-        The noise over |f(x)|, in f's shape; infinite where f(x) = 0 is noisy.
+        The noise over \\|f(x)\\|, in f's shape; infinite where f(x) = 0 is noisy.
     step : ndarray
         The distance of neighbouring points, in units of `direction`, that gave the level of each output of f.
     direction : ndarray

@@ -111,8 +111,10 @@ def _describe(found: Any, ax: Any) -> None:
 
 #: Of a check: the colour and the sign of each verdict, the wrong ones on top; those of the other sign are hollow.
 MARKS = {CORRECT: (COLOURS[0], "o"), INCONCLUSIVE: (COLOURS[4], "s"), WRONG: (COLOURS[1], "X")}
-#: So many wrong entries are named, and no two that are nearer than this, in decades; from this share of the width on to the left.
-NAMED, NEARBY, RIGHT = 3, 0.3, 0.6
+#: So many wrong entries are named, and no two that are nearer than this, in decades.
+NAMED, NEARBY = 3, 0.3
+#: From this share of the width on a name stands to the left: above the diagonal soon, away from what is right, and below it late.
+LEFTWARD = {True: 0.15, False: 0.75}
 
 
 def draw_check(found: Any, ax: Any = None) -> Any:
@@ -165,6 +167,6 @@ def _name_worst(found: Any, ax: Any, places: NDArray[np.float64]) -> None:
         if len(taken) == NAMED or any(np.abs(at - other).max() < NEARBY for other in taken):
             continue
         taken.append(at)
-        side = "right" if at[0] > left + RIGHT * (right - left) else "left"
+        side = "right" if at[0] > left + LEFTWARD[bool(at[1] > at[0])] * (right - left) else "left"
         ax.annotate(found.name(int(i) % found.analytic.shape[-1]), places[:, i], xytext=(-6 if side == "right" else 6, -3),
                     textcoords="offset points", fontsize=7, ha=side)  # fmt: skip

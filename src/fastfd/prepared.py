@@ -68,7 +68,24 @@ class Prepared:
         return found
 
     def __call__(self, x: Any, *args: Any, full_output: bool = False) -> Any:
-        """The derivative at x; with `full_output` the pair (value, info)."""
+        """The derivative at a point.
+
+        Parameters
+        ----------
+        x : array_like
+            The point, real; it is never changed.
+        *args
+            Extra arguments of f.
+        full_output : bool, optional
+            Whether to return ``(value, info)`` with an :class:`fastfd.Info`. Default False.
+
+        Returns
+        -------
+        value : float, ndarray or csr_array
+            As the operator of the same name in small letters returns it.
+        info : Info
+            Only with `full_output`.
+        """
         if not (args or full_output):
             if (value := self._lane(x)) is not None:
                 return value
