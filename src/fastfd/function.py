@@ -43,7 +43,11 @@ class Sample:
     """What f returned at a point: the shape, whether it is complex, its precision, and the numbers, flat and real."""
 
     def __init__(self, value: Any):
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except (TypeError, ValueError) as error:
+            msg = f"f must return numbers, or an array of them, got {value!r}"
+            raise TypeError(msg) from error
         if array.dtype.kind not in "biufc":
             msg = f"f must return numbers, got {type(value).__name__} of dtype {array.dtype}"
             raise TypeError(msg)
@@ -273,8 +277,8 @@ class PythonCallee:
             if point.tobytes() != before:
                 return MUTATED
             shape, is_complex = self._layout
-            array = np.asarray(value)
-            if array.shape != shape or (array.dtype.kind == "c" and not is_complex):
+            array = _as_array(value)
+            if array.shape != shape or array.dtype.kind not in ("biufc" if is_complex else "biuf"):
                 return LENGTH
             desk.outbox[:] = as_reals(array.astype(complex) if is_complex else array)
         except BaseException as error:  # KeyboardInterrupt too: it comes out where fastfd was called
@@ -292,6 +296,14 @@ class PythonCallee:
 
     def take_exception(self) -> BaseException | None:
         return self._here.__dict__.pop("exception", None)
+
+
+def _as_array(value: Any) -> NDArray[Any]:
+    """What f returned; where no array can be made of it, one that fits nowhere."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError):
+        return np.asarray(None)
 
 
 @lru_cache(maxsize=64)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastfd.function import wrap
 from fastfd.info import Info
-from fastfd.plan import ENOUGH, Plan
+from fastfd.plan import ENOUGH, Plan, checked_flag
 from fastfd.run import Changed, Job, as_point
 
 __all__ = ["Prepared", "assemble", "first_call", "given"]
@@ -61,7 +61,7 @@ class Prepared:
 
     def __call__(self, x: Any, *args: Any, full_output: bool = False) -> Any:
         """The derivative at x; with `full_output` the pair (value, info)."""
-        if not (args or full_output):
+        if full_output is False and not args:
             if (value := self._lane(x)) is not None:
                 return value
             if type(x) is np.ndarray and (value := self._other_lane(x)) is not None:
@@ -77,7 +77,7 @@ class Prepared:
         return lane(x)
 
     def _solve(self, x: Array, args: tuple, full: bool, *more: Any) -> Any:
-        args = self._function.arguments(args)
+        full, args = checked_flag(full, "full_output"), self._function.arguments(args)
         try:
             value, info = self._evaluate(x, args, full, *more)
         except Changed:  # arguments of other types, or another number of results: once more from the start

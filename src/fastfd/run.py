@@ -36,8 +36,11 @@ KEEP = 1 << 24
 LINE = 8
 
 
-class Changed(Exception):
+class Changed(ValueError):
     """The layout that a job was made for does not fit this call: other types, or another number of results."""
+
+    def __init__(self) -> None:
+        super().__init__("f must return results of one shape and kind, but it gave others when it was called again at x")
 
 
 def aligned(size: int) -> Array:
@@ -51,7 +54,11 @@ def as_point(x: Any, name: str = "x") -> Array:
     """The point as contiguous doubles: the caller's own array where it is just that, for kernels only read it."""
     if type(x) is np.ndarray and x.dtype.char == "d" and x.flags.carray and x.dtype.isnative:
         return x
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except (TypeError, ValueError) as error:
+        msg = f"{name} must be an array of real numbers, got {x!r}"
+        raise TypeError(msg) from error
     if array.dtype.kind not in "biuf":
         msg = f"{name} must be real numbers, got {type(x).__name__} of dtype {array.dtype}"
         raise TypeError(msg)
@@ -332,6 +339,8 @@ class Job:
             bad_coordinate(x, column)
         if status == ASTRAY:
             self.at(x, args)
+            msg = f"f must give the same results at the same point; at x = {x!r} it was not finite once, and is now"
+            raise ValueError(msg)
         if status == LENGTH:
             self._wrong_length(x, args, point)
         if status == MUTATED:
