@@ -6,7 +6,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -24,10 +24,12 @@ from fastfd.kernels.native import (
     enter,
     enter_frame,
     has_type,
+    in_turn,
     is_compiled,
     is_declared,
     jit_disabled,
     python_trampoline,
+    starts_threads,
     type_names,
 )  # fmt: skip
 from fastfd.steps import unit_roundoff
@@ -88,10 +90,14 @@ class Function:
         """f as Python calls it, on a point of its own."""
         own = self._as_taken(point, args)
         if self.out_size is None:
-            return self.f(own, *self._given(args))
+            return self._called(own, *self._given(args))
         out = np.full(self.out_size, np.nan)
-        self.f(own, out, *self._given(args))
+        self._called(own, out, *self._given(args))
         return out
+
+    def _called(self, *args: Any) -> Any:
+        """f itself; an njit function with parallel regions in its turn."""
+        return in_turn(self.f, *args) if self.compiled and starts_threads(self.f, args) else self.f(*args)
 
     def _as_taken(self, point: Any, args: tuple) -> Any:
         """A copy of a point as f takes it: a number for a 0-d array, in single precision where it was declared so."""
@@ -201,10 +207,12 @@ class NativeCallee:
     """An njit function at an address. ``enter(kernel, *head, load(args), x, *rest)`` runs a kernel on it."""
 
     threads = True
-    enter = staticmethod(enter)
+    enter: Any = staticmethod(enter)
 
     def __init__(self, native: NativeFunction, dtype: np.dtype):
         self.native, self._dtype = native, dtype
+        if native.parallel:  # f uses all the processors already
+            self.threads, self.enter = False, partial(in_turn, enter)
         self.head = native.trampoline, native.address
         self.roundoff = unit_roundoff(native.dtype)
 
