@@ -14,7 +14,7 @@ from bench.table import rendered
 from bench.timing import QUICK, Effort
 
 GROUPS = (
-    "jacobians", "adaptive", "elementwise", "hessians", "parallel", "memory", "coldstart", "checking", "sparse", "inside",
+    "jacobians", "adaptive", "elementwise", "hessians", "parallel", "memory", "coldstart", "checking", "sparse", "inside", "long",
 )  # fmt: skip
 LIBRARIES = ("numba", "numpy", "scipy", "numdifftools", "jacobi")
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fastfd.function import Function, Sample, add_note, where_it_was
 from fastfd.kernels.native import ASTRAY, LENGTH, MISPLACED, MUTATED, NONFINITE, OK, RAISED, STALE, thread_count
 from fastfd.kernels.sweep import at
+from fastfd.pace import Pieces, reporter
 from fastfd.steps import LONGEST, SHORTEST
 
 __all__ = ["LINE", "Changed", "Job", "aligned", "as_point", "bad_coordinate", "checked_direction"]
@@ -26,6 +27,9 @@ Array = NDArray[np.float64]
 #: Work below this many seconds stays on one thread: waking the others costs some 20 us, more where the cores are
 #: busy, and two threads do not always get two cores.
 WORTH_THREADS = 3e-3
+#: Work below this many seconds is done in one go. Beyond it the first column is looked at by itself, which costs 8 us: had
+#: it become a thousand times slower since the last call, nothing could interrupt the others for a second.
+SHORT = 1e-3
 #: The columns are handed out in this many pieces a thread, so that one that is held up does not hold up the rest.
 PIECES = 4
 #: Workspaces up to this many bytes are kept for the next call.
@@ -145,30 +149,45 @@ if hasattr(os, "register_at_fork"):  # threads do not survive a fork; the child 
     os.register_at_fork(after_in_child=_new_helpers)
 
 
-def _share(piece: Callable[[int, int, int], int], lo: int, hi: int, threads: int) -> int:
-    """Hand the columns lo..hi out to threads, the caller among them; each takes the next piece when it is free."""
-    size = max(1, -(-(hi - lo) // (threads * PIECES)))
-    starts = itertools.count(lo, size)
+def _share(
+    piece: Callable[[int, int, int], int],
+    lo: int,
+    hi: int,
+    threads: int,
+    advance: Callable[[int], None] | None = None,
+) -> int:
+    """Hand the columns lo..hi out to threads, the caller among them; each takes the next piece when it is free.
 
-    def work(thread: int) -> int:
-        codes = []
-        while (start := next(starts)) < hi:
-            codes.append(piece(thread, start, min(start + size, hi)))
-            if _ends(codes[-1]):
-                break
-        return _first_failure(codes)
-
+    An interrupt comes to the caller between its pieces, or while it waits; then nobody takes another one.
+    """
+    if threads == 1:
+        return _work(Pieces(lo, hi, hi - lo), piece, 0, advance)
+    pieces = Pieces(lo, hi, max(1, -(-(hi - lo) // (threads * PIECES))))
     places = list(range(1, threads))
     done: SimpleQueue = SimpleQueue()
-    _helpers.offer(places, work, done)
+    _helpers.offer(places, lambda thread: _work(pieces, piece, thread, None), done)
     try:
-        codes = [work(0)]
-    finally:
+        codes = [_work(pieces, piece, 0, advance)]
         begun = threads - 1 - _withdrawn(places)  # who has not begun is not waited for
-    codes += [done.get() for _ in range(begun)]
+        codes += [done.get() for _ in range(begun)]
+    finally:
+        pieces.stop()
+        _withdrawn(places)
     for code in codes:
         if isinstance(code, BaseException):
             raise code
+    return _first_failure(codes)
+
+
+def _work(pieces: Pieces, piece: Callable[[int, int, int], int], thread: int, advance: Callable[[int], None] | None) -> int:
+    """Piece after piece, until none is left or one has failed; those before it have been taken by then."""
+    codes = []
+    while part := pieces.take():
+        codes.append(pieces.run(piece, thread, *part))
+        if _ends(codes[-1]):
+            pieces.stop()
+        if advance:
+            advance(pieces.done)
     return _first_failure(codes)
 
 
@@ -268,7 +287,7 @@ class Job:
             self._kernel = self.callee.address_of(self.kernel, (*rest, *spaces[0], *begin, 0, count))
         callee, stop = self.callee, start + count
         head, extra, point = (self._kernel, *callee.head), callee.load(args), x if x.ndim else x.reshape(1)
-        if not parallel and self._cost * count < WORTH_THREADS:  # too little work for threads, as far as is known
+        if not parallel and self._cost * count < SHORT:  # as far as is known
             clock = perf_counter()
             code = callee.enter(*head, extra, point, *rest, *spaces[0], *begin, start, stop)
             self._cost = (perf_counter() - clock) / count
@@ -295,25 +314,31 @@ class Job:
         done, first = start, OK
         if parallel is None and self._cost == np.inf:  # unknown yet: a few columns tell
             done = start - (start - stop) // 8
-            first = self._timed(piece, start, done)
+            done, first = self._looked(piece, start, done)
             if _ends(first):
                 return first
-        worth = parallel or (parallel is None and self._cost * (stop - done) > WORTH_THREADS)
-        threads = min(thread_count(), stop - done) if worth and self.callee.threads else 1
-        if threads <= 1:
-            return _first_failure([first, self._timed(piece, done, stop) if stop > done else OK])
+        left = stop - done
+        if left == 0:
+            return first
+        report, clock = reporter(self.function), perf_counter()
+        worth = parallel or (parallel is None and self._cost * left > WORTH_THREADS)
+        threads = min(thread_count(), left) if worth and self.callee.threads else 1
+        advance = report.begin(stop - start, done - start) if report else None
         while len(spaces) < threads:
             spaces.append(space())
-        clock = perf_counter()
-        code = _share(piece, done, stop, threads)
-        self._cost = (perf_counter() - clock) * threads / (stop - done)
+        code = _share(piece, done, stop, threads, advance)
+        self._cost = (perf_counter() - clock) * threads / left
         return _first_failure([first, code])
 
-    def _timed(self, piece: Callable, lo: int, hi: int) -> int:
-        start = perf_counter()
-        code = piece(0, lo, hi)
-        self._cost = (perf_counter() - start) / max(1, hi - lo)
-        return code
+    def _looked(self, piece: Callable, start: int, stop: int) -> tuple[int, int]:
+        """The first columns, until their cost is known well enough; where that was, and how they came out."""
+        pieces, codes = Pieces(start, stop, stop - start), [OK]
+        while (part := pieces.take()) and not _ends(codes[-1]):
+            codes.append(pieces.run(piece, 0, *part))
+            self._cost, start = pieces.cost, part[1]
+            if self._cost * (part[1] - part[0]) > WORTH_THREADS:
+                break
+        return start, _first_failure(codes)
 
     def _spaces(self, n: int) -> list[tuple]:
         """Workspaces, one a thread; kept for the next call, and made anew where another call has them now."""
