@@ -223,7 +223,7 @@ class NativeCallee:
     def load(args: tuple) -> tuple:
         return args
 
-    def take_exception(self) -> None:
+    def take_exception(self, status: int) -> None:
         return None
 
 
@@ -233,7 +233,8 @@ class _Desk:
     def __init__(self, x: NDArray[Any], args: tuple, m: int):
         self.args, self.inbox, self.outbox = args, np.empty(x.size * (x.dtype.itemsize // 8)), np.empty(m)
         boxes = (self.inbox, self.outbox)
-        self.frame = np.array([word for box in boxes for word in (box.ctypes.data, box.size)], np.uintp)
+        self.frame = np.array([*(word for box in boxes for word in (box.ctypes.data, box.size)), 0], np.uint64)
+        self.waiting = self.frame[4:].view(float)
 
 
 class PythonCallee:
@@ -292,6 +293,8 @@ class PythonCallee:
         except BaseException as error:  # KeyboardInterrupt too: it comes out where fastfd was called
             self._here.exception = error
             return RAISED
+        finally:
+            desk.waiting[0] = 0.0
         return OK
 
     def _value(self, point: NDArray[Any], args: tuple) -> Any:
@@ -302,8 +305,9 @@ class PythonCallee:
         self._function.f(own, out, *args)
         return out
 
-    def take_exception(self) -> BaseException | None:
-        return self._here.__dict__.pop("exception", None)
+    def take_exception(self, status: int) -> BaseException | None:
+        """What f raised; where nothing is known of it, an interrupt came before Python was there to see it."""
+        return self._here.__dict__.pop("exception", KeyboardInterrupt() if status == RAISED else None)
 
 
 def _as_array(value: Any) -> NDArray[Any]:

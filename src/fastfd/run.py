@@ -353,7 +353,7 @@ class Job:
     def fail(self, code: int, x: Array, args: tuple, work: Array, column: int) -> NoReturn:
         """Say what went wrong; the point where it did is still in the workspace."""
         status, point = code % 8, work[: int(np.prod(self.shape))].reshape(self.shape)
-        error = self.callee.take_exception()
+        error = self.callee.take_exception(status)
         if error is not None:
             if isinstance(error, Exception):
                 add_note(error, where_it_was(point, column))

@@ -625,20 +625,26 @@ def _trampoline_in_place(sig_type, address, frame, x, y, scratch, m, weight, fac
 # --- Python callables, by the same door ------------------------------------------------------------------------
 
 callback_type = ctypes.CFUNCTYPE(ctypes.c_int64)
+#: Where in the frame of a Python callable it says that Python has not answered.
+_WAITING = 32
 
 
 @kernel
 def _python_trampoline(opaque, address, frame, x, y, scratch, m, weight, factor, part):
     """Copy the point where Python reads it, call back, gather the numbers it left.
 
-    The frame is five words: inbox, its size, outbox, its size, whether the callback may be called.
+    The frame is five words: inbox, its size, outbox, its size, and a double that is not 0 until Python has answered.
     """
     words = _doubles_as_words(frame)
     inbox, outbox = _doubles(words[0], np.intp(words[1])), _doubles(words[2], np.intp(words[3]))
     point = _doubles(x, inbox.size)
     for i in range(inbox.size):
         inbox[i] = point[i]
+    waiting = _doubles(frame + np.uintp(_WAITING), 1)
+    waiting[0] = 1.0
     status = _call_back(address)
+    if waiting[0] != 0.0:  # interrupted before its first line: Python ignores that, and the status is whatever was there
+        return RAISED
     if status != OK:
         return status
     return _gather(outbox, _doubles(y, m), weight, factor, part)
