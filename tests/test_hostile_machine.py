@@ -77,7 +77,7 @@ MENDED: dict = {
         lambda: fastfd.derivative(np.sin, 1.0, order=2, method=fastfd.Stencil((-1e-200, 0, 1e-200), 2)), ValueError,
         "offsets must not be so far",
     ),
-    "a ragged point": (lambda: fastfd.gradient(square, [1.0, [2.0, 3.0]]), TypeError, "x must be an array of real numbers"),
+    "a ragged point": (lambda: fastfd.gradient(square, [1.0, [2.0, 3.0]]), ValueError, "x must be an array of real numbers"),
     "a ragged tree": (
         lambda: fastfd.check_gradient(square, squares, [1.0, [2.0, 3.0]]), TypeError, "x must be real numbers in arrays",
     ),

@@ -62,7 +62,7 @@ def as_point(x: Any, name: str = "x") -> Array:
         array = np.asarray(x)
     except (TypeError, ValueError) as error:
         msg = f"{name} must be an array of real numbers, got {x!r}"
-        raise TypeError(msg) from error
+        raise (ValueError if isinstance(error, ValueError) else TypeError)(msg) from error
     if array.dtype.kind not in "biuf":
         msg = f"{name} must be real numbers, got {type(x).__name__} of dtype {array.dtype}"
         raise TypeError(msg)
