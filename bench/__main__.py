@@ -15,7 +15,7 @@ from bench.timing import QUICK, Effort
 
 GROUPS = (
     "jacobians", "adaptive", "elementwise", "hessians", "parallel", "memory", "coldstart", "checking", "sparse", "inside",
-    "cfunctions", "workers",
+    "cfunctions", "workers", "long",
 )  # fmt: skip
 LIBRARIES = ("numba", "numpy", "scipy", "numdifftools", "jacobi")
 

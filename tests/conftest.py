@@ -11,6 +11,7 @@ from hypothesis import settings
 import fastfd
 
 settings.register_profile("fastfd", deadline=None, derandomize=True, max_examples=30)
+settings.register_profile("long", deadline=None, derandomize=False, max_examples=1000)  # with --hypothesis-seed=N
 settings.load_profile("fastfd")
 
 PATHS = str(Path(fastfd.__file__).parents[1]), str(Path(__file__).parent)

@@ -35,8 +35,8 @@ KEYWORDS = [
     ({"method": 3}, "method must be one of"),
     ({"method": fastfd.Stencil((-1, 0, 1), 2)}, "Stencil for derivatives of order 2"),
     ({"method": "central", "accuracy": 3}, "accuracy must be even for method='central', got 3"),
-    ({"method": "central", "accuracy": 0}, "accuracy must be an integer of at least 1"),
-    ({"method": "forward", "accuracy": 1.5}, "accuracy must be an integer of at least 1"),
+    ({"method": "central", "accuracy": 0}, "accuracy must be an integer from 1 to 100"),
+    ({"method": "forward", "accuracy": 1.5}, "accuracy must be an integer from 1 to 100"),
     ({"accuracy": 4}, "accuracy has no meaning with method='adaptive'"),
     ({"method": "complex", "accuracy": 2}, "accuracy has no meaning with method='complex'"),
     ({"method": "complex", "step": 1e-3}, "step has no meaning with method='complex'"),
@@ -98,7 +98,7 @@ def test_x_of_another_kind(x):
 
 
 def test_x_ragged():
-    with pytest.raises(ValueError, match="inhomogeneous"):
+    with pytest.raises(ValueError, match="x must be an array of real numbers"):
         fastfd.jacobian(product, [[1.0], [1.0, 2.0]])
 
 

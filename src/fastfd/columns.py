@@ -98,7 +98,8 @@ class _StepJob(Job):
         if share == 1.0:
             return lower, upper
         flat = x.reshape(-1)
-        return flat - share * (flat - lower), flat + share * (upper - flat)
+        with np.errstate(invalid="ignore", over="ignore"):  # an x that is not finite is named where steps are placed
+            return flat - share * (flat - lower), flat + share * (upper - flat)
 
     def room_along(self, x: Array, v: Array, share: float) -> tuple[Array, Array]:
         """How far x + tv may go: bounds on t, a hair inside those of x."""

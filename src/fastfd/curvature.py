@@ -142,11 +142,11 @@ class FixedPairs(_PairJob):
             return Curvature(data, data, steps, 0, steps)
         finer, main = self._listed(x, args, pairs, steps * [0.5, 1.0]), self.plan.stencils[0]
         gain, pattern = 2.0**main.accuracy / (2.0**main.accuracy - 1), pairs.pattern
-        area = np.repeat(steps[:, 0], np.diff(pattern.indptr)) * steps[pattern.indices, 0]
-        hefty = hefts(self.table)[steps[:, 1].astype(int)]
-        area /= np.repeat(hefty, np.diff(pattern.indptr)) * hefty[pattern.indices]
+        fine = steps[:, 0] / hefts(self.table)[steps[:, 1].astype(int)]
         rounding = 2 * self.line.roundoff * main.rounding * 5 * abs(self.line.at(x, args)[0])
-        error = gain * np.abs(data - finer) + rounding / area
+        with np.errstate(all="ignore"):
+            area = np.repeat(fine, np.diff(pattern.indptr)) * fine[pattern.indices]
+            error = gain * np.abs(data - finer) + rounding / area
         calls = 1 + 2 * int(self.table[:, 0].max() ** 2 * pairs.partners.size + self.n * len(main.offsets))
         status = np.where(np.isfinite(pairs.worst(np.abs(data))), CONVERGED, DOMAIN)
         return Curvature(data, error, steps[:, 0], calls, status)
@@ -181,9 +181,10 @@ class FixedPairs(_PairJob):
         main, y0 = self.plan.stencils[0], np.abs(self.line.at(x, args))
         gain = 2.0**main.accuracy / (2.0**main.accuracy - 1)
         hefty = hefts(self.table)
-        fine_a, fine_b = (steps[:, 0] / hefty[steps[:, 1].astype(int)] for steps in (a, b))
-        area = (fine_a[:, None, None] * fine_b[None, :, None]).reshape((*value.shape[:-1], 1))
-        error = gain * np.abs(value - finer) + 2 * self.line.roundoff * main.rounding * 5 * y0 / area
+        with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
+            fine_a, fine_b = (steps[:, 0] / hefty[steps[:, 1].astype(int)] for steps in (a, b))
+            area = (fine_a[:, None, None] * fine_b[None, :, None]).reshape((*value.shape[:-1], 1))
+            error = gain * np.abs(value - finer) + 2 * self.line.roundoff * main.rounding * 5 * y0 / area
         bad = ~np.isfinite(value).reshape(self.n, -1).all(axis=1)
         sizes = self.table[:, 0].max()
         calls = 2 * int(sizes**2 * value[..., 0].size / 2 + a.shape[0] * len(main.offsets)) + 1

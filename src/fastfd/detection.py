@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.function import SEVERAL, Function, add_note, where_it_was
+from fastfd.function import SEVERAL, Function, Sample, add_note, where_it_was
 from fastfd.pattern import Pattern, colored
 from fastfd.steps import checked_bounds
+from fastfd.subject import generator
 
 __all__ = ["Detection"]
 
@@ -25,6 +26,8 @@ Pairs = tuple[Ints, Ints]
 #: How far probes move a coordinate, over |x| (and over SMALL where x is smaller), at least and at most: each by another
 #: length, so that what moves together does not cancel.
 NEAREST, FARTHEST, SMALL = 1e-3, 2e-3, 1e-2
+#: No probe is beyond the doubles.
+LARGEST = np.finfo(float).max
 #: Other points are this far from x, over |x|: with other signs of differences, and off zeros and ties.
 SPREAD = 0.3
 #: A row that has more than this share of the blocks open, once there are so many, is taken for full.
@@ -49,8 +52,9 @@ class Detection:
 
     def __init__(self, function: Function, x: Array, args: tuple, bounds: Any, points: int, nan: bool, seed: int):
         self.function, self.args, self.x, self.nan = function, args, x.reshape(-1), nan
-        self.shape, self.rng, self.nfev = x.shape, np.random.default_rng(seed), 0
-        self.bounds = (np.full(x.size, -np.inf), np.full(x.size, np.inf)) if bounds is None else checked_bounds(bounds, x)
+        self.shape, self.rng, self.nfev = x.shape, generator(seed), 0
+        lower, upper = (-np.inf, np.inf) if bounds is None else checked_bounds(bounds, x)
+        self.bounds = np.full(x.size, np.maximum(lower, -LARGEST)), np.full(x.size, np.minimum(upper, LARGEST))
         self.varies = self.full = self.found = 0
         here = self._finite(self.x)
         self.m = here.size
@@ -70,7 +74,11 @@ class Detection:
         except Exception as error:
             add_note(error, where_it_was(shaped, SEVERAL))
             raise
-        return np.array(value, float).reshape(-1)
+        sample = Sample(value)
+        if sample.complex:
+            msg = f"f must return real numbers, got {type(value).__name__} of complex ones"
+            raise TypeError(msg)
+        return sample.flat
 
     def _finite(self, point: Array) -> Array:
         if not np.isfinite(point).all():
@@ -88,7 +96,8 @@ class Detection:
         """A point near x at which f is finite, with f there: nearer where it is not."""
         scale, reach = np.maximum(np.abs(self.x), SMALL), SPREAD
         for _ in range(6):
-            point = self.x + reach * scale * self.rng.uniform(-1, 1, self.x.size)
+            with np.errstate(over="ignore"):  # at the edge of the doubles f may not be finite, and the next one is nearer
+                point = self.x + reach * scale * self.rng.uniform(-1, 1, self.x.size)
             point = np.clip(point, *self.bounds)
             value = self._at(point)
             if value.shape == (self.m,) and np.isfinite(value).all():
@@ -101,15 +110,21 @@ class Detection:
         step = self.rng.uniform(NEAREST, FARTHEST, point.size) * np.maximum(np.abs(point), SMALL)
         lower, upper = self.bounds
         away = np.where(point < 0, -step, step)
-        there = np.where((point + away > upper) | (point + away < lower), point - away, point + away)
-        return np.where((there > upper) | (there < lower), np.where(upper - point >= point - lower, upper, lower), there)
+        with np.errstate(over="ignore"):  # then it is beyond the upper bound
+            there = np.where((point + away > upper) | (point + away < lower), point - away, point + away)
+            farthest = np.where(upper - point >= point - lower, upper, lower)
+        return np.where((there > upper) | (there < lower), farthest, there)
 
     def _answers(self, k: int, columns: NDArray[Any]) -> NDArray[np.bool_]:
         """Which rows change when some columns move from point k (a nan counts as a change)."""
         point, value = self.points[k]
         probe = point.copy()
         probe[columns] = self._moves[k][columns]
-        moved = self._at(probe) != value
+        found = self._at(probe)
+        if found.shape != value.shape:
+            msg = f"f must return results of one shape, got {value.size} numbers at x but {found.size} at {probe!r}"
+            raise ValueError(msg)
+        moved = found != value
         return moved | self._with_nan(k, columns) if self.nan and k == 0 else moved
 
     def _with_nan(self, k: int, columns: NDArray[Any]) -> NDArray[np.bool_]:

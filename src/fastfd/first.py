@@ -34,7 +34,7 @@ class Jacobian(Prepared):
         ``f(x, *args)``, njit, C or plain Python; or ``f(x, out, *args)`` with `out_size`.
     method : {"adaptive", "forward", "backward", "central", "complex"} or Stencil, optional
         How to differentiate; see :func:`jacobian`.
-    accuracy, step, rtol, bounds, parallel, noise, workers, sparsity, out_size : optional
+    accuracy, step, rtol, bounds, parallel, noise, workers, sparsity, out_size, progress : optional
         As in :func:`jacobian`. A sparsity pattern and its colours are kept; with ``"auto"`` they are found at the first point.
 
     Raises
@@ -164,7 +164,7 @@ class Gradient(Jacobian):
     ----------
     f : callable
         ``f(x, *args)`` → one number, njit, C or plain Python.
-    method, accuracy, step, rtol, bounds, parallel, noise, workers, out_size : optional
+    method, accuracy, step, rtol, bounds, parallel, noise, workers, out_size, progress : optional
         As in :func:`jacobian`.
 
     Raises
@@ -211,7 +211,7 @@ class Derivative(Prepared):
         ``f(x, *args)``: a number for a number, njit, C or plain Python.
     order : int, optional
         The order of the derivative, 1 (default) to 10.
-    method, accuracy, step, rtol, bounds, parallel, noise, workers : optional
+    method, accuracy, step, rtol, bounds, parallel, noise, workers, progress : optional
         As in :func:`derivative`.
 
     Raises
@@ -344,6 +344,7 @@ def derivative(
     parallel: bool | None = None,
     noise: float | None = None,
     workers: Any = None,
+    progress: Any = None,
     full_output: bool = False,
 ) -> Any:
     """The derivative of a function of one number, elementwise over x.
@@ -358,7 +359,7 @@ def derivative(
         Extra arguments of f.
     order : int, optional
         The order of the derivative, 1 (default) to 10.
-    method, accuracy, step, rtol, bounds, parallel, noise, workers, full_output : optional
+    method, accuracy, step, rtol, bounds, parallel, noise, workers, progress, full_output : optional
         As in :func:`jacobian`; `step` and `bounds` broadcast against x, ``complex`` gives first derivatives only.
 
     Returns
@@ -392,7 +393,8 @@ def derivative(
     array([ 0., -1.])
     """
     keywords = {"order": order, "method": method, "accuracy": accuracy, "step": step, "rtol": rtol,
-                "bounds": bounds, "parallel": parallel, "noise": noise, "workers": workers}  # fmt: skip
+                "bounds": bounds, "parallel": parallel, "noise": noise, "workers": workers,
+                "progress": progress}  # fmt: skip
     return first_call(Derivative, f, keywords)(x, *given(args), full_output=full_output)
 
 
@@ -411,6 +413,7 @@ def jacobian(
     workers: Any = None,
     sparsity: Any = None,
     out_size: int | None = None,
+    progress: Any = None,
     full_output: bool = False,
 ) -> Any:
     """The Jacobian of f at x.
@@ -452,6 +455,9 @@ def jacobian(
         first (:func:`detect_sparsity`).
     out_size : int, optional
         How many results f writes into its second argument.
+    progress : bool or callable, optional
+        True: a bar of columns while they are computed (tqdm; extra ``progress``). Or ``progress(done, total)``, called about ten
+        times a second; the total grows where several passes over the columns are made. Calls shorter than that tell nothing.
     full_output : bool, optional
         Also return an :class:`Info`.
 
@@ -497,7 +503,8 @@ def jacobian(
     (True, True)
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "noise": noise, "workers": workers, "sparsity": sparsity, "out_size": out_size}  # fmt: skip
+                "parallel": parallel, "noise": noise, "workers": workers, "sparsity": sparsity, "out_size": out_size,
+                "progress": progress}  # fmt: skip
     return first_call(Jacobian, f, keywords)(x, *given(args), full_output=full_output)
 
 
@@ -515,6 +522,7 @@ def gradient(
     noise: float | None = None,
     workers: Any = None,
     out_size: int | None = None,
+    progress: Any = None,
     full_output: bool = False,
 ) -> Any:
     """The gradient of f at x.
@@ -525,7 +533,7 @@ def gradient(
         ``f(x, *args)`` → one number; an njit function or any Python callable.
     x : array_like
         The point, of any shape, real; it is never changed.
-    args, method, accuracy, step, rtol, bounds, parallel, noise, workers, out_size, full_output : optional
+    args, method, accuracy, step, rtol, bounds, parallel, noise, workers, out_size, progress, full_output : optional
         As in :func:`jacobian`; a gradient is a Jacobian with one row.
 
     Returns
@@ -552,7 +560,8 @@ def gradient(
     array([0.6, 0.8])
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "noise": noise, "workers": workers, "out_size": out_size}  # fmt: skip
+                "parallel": parallel, "noise": noise, "workers": workers, "out_size": out_size,
+                "progress": progress}  # fmt: skip
     return first_call(Gradient, f, keywords)(x, *given(args), full_output=full_output)
 
 

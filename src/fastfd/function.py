@@ -6,7 +6,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -26,10 +26,12 @@ from fastfd.kernels.native import (
     enter,
     enter_frame,
     has_type,
+    in_turn,
     is_compiled,
     is_declared,
     jit_disabled,
     python_trampoline,
+    starts_threads,
     type_names,
 )  # fmt: skip
 from fastfd.steps import unit_roundoff
@@ -46,7 +48,11 @@ class Sample:
     """What f returned at a point: the shape, whether it is complex, its precision, and the numbers, flat and real."""
 
     def __init__(self, value: Any):
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except (TypeError, ValueError) as error:
+            msg = f"f must return numbers, or an array of them, got {value!r}"
+            raise TypeError(msg) from error
         if array.dtype.kind not in "biufc":
             msg = f"f must return numbers, got {type(value).__name__} of dtype {array.dtype}"
             raise TypeError(msg)
@@ -99,10 +105,14 @@ class Function:
         """f as Python calls it, on a point of its own."""
         own = self._as_taken(point, args)
         if self.out_size is None:
-            return self.f(own, *self._given(args))
+            return self._called(own, *self._given(args))
         out = np.full(self.out_size, np.nan)
-        self.f(own, out, *self._given(args))
+        self._called(own, out, *self._given(args))
         return out
+
+    def _called(self, *args: Any) -> Any:
+        """f itself; an njit function with parallel regions in its turn."""
+        return in_turn(self.f, *args) if self.compiled and starts_threads(self.f, args) else self.f(*args)
 
     def _as_taken(self, point: Any, args: tuple) -> Any:
         """A copy of a point as f takes it: a number for a 0-d array, in single precision where it was declared so."""
@@ -226,10 +236,12 @@ class NativeCallee:
     """An njit or C function at an address. ``enter(kernel, *head, load(args), x, *rest)`` runs a kernel on it."""
 
     threads = True
-    enter = staticmethod(enter)
+    enter: Any = staticmethod(enter)
 
     def __init__(self, native: NativeFunction | ForeignFunction, dtype: np.dtype):
         self.native, self._dtype = native, dtype
+        if native.parallel:  # f uses all the processors already
+            self.threads, self.enter = False, partial(in_turn, enter)
         self.head = native.trampoline, native.address
         self.roundoff = unit_roundoff(native.dtype)
 
@@ -240,7 +252,7 @@ class NativeCallee:
     def load(args: tuple) -> tuple:
         return args
 
-    def take_exception(self) -> None:
+    def take_exception(self, status: int) -> None:
         return None
 
     def put_exception(self, error: BaseException) -> None:
@@ -253,7 +265,9 @@ class _Desk:
     def __init__(self, x: NDArray[Any], m: int):
         self.args, self.inbox, self.outbox = (), np.empty(x.size * (x.dtype.itemsize // 8)), np.empty(m)
         boxes = (self.inbox, self.outbox)
-        self._frame = np.array([word for box in boxes for word in (box.ctypes.data, box.size)], np.uintp)
+        words = [word for box in boxes for word in (box.ctypes.data, box.size)]
+        self._frame = np.array([*words, 0], np.uint64)
+        self.waiting = self._frame[4:].view(float)
         self.frame = self._frame.ctypes.data  # asking takes a microsecond
 
 
@@ -317,6 +331,8 @@ class PythonCallee:
         except BaseException as error:  # KeyboardInterrupt too: it comes out where fastfd was called
             self._here.exception = error
             return RAISED
+        finally:
+            desk.waiting[0] = 0.0
         return OK
 
     def _leave(self, value: Any, outbox: Array) -> bool:
@@ -325,8 +341,8 @@ class PythonCallee:
         if isinstance(value, float) and shape == () and not is_complex:  # numpy's among them; five times faster
             outbox[0] = value
             return True
-        array = np.asarray(value)
-        if array.shape != shape or (array.dtype.kind == "c" and not is_complex):
+        array = _as_array(value)
+        if array.shape != shape or array.dtype.kind not in ("biufc" if is_complex else "biuf"):
             return False
         outbox[:] = array if array.ndim == 1 and not is_complex else as_reals(array.astype(complex) if is_complex else array)
         return True
@@ -339,12 +355,21 @@ class PythonCallee:
         self._function.f(own, out, *args)
         return out
 
-    def take_exception(self) -> BaseException | None:
-        return self._here.__dict__.pop("exception", None)
+    def take_exception(self, status: int) -> BaseException | None:
+        """What f raised; where nothing is known of it, an interrupt came before Python was there to see it."""
+        return self._here.__dict__.pop("exception", KeyboardInterrupt() if status == RAISED else None)
 
     def put_exception(self, error: BaseException) -> None:
         """What f raised elsewhere."""
         self._here.exception = error
+
+
+def _as_array(value: Any) -> NDArray[Any]:
+    """What f returned; where no array can be made of it, one that fits nowhere."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError):
+        return np.asarray(None)
 
 
 @lru_cache(maxsize=64)

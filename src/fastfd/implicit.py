@@ -16,6 +16,7 @@ from fastfd.cfunction import returning
 from fastfd.first import jacobian, jvp
 from fastfd.info import Info
 from fastfd.kernels.native import inline_njit, is_compiled
+from fastfd.plan import checked_flag
 from fastfd.prepared import given
 from fastfd.run import as_point
 
@@ -125,9 +126,9 @@ def implicit_jacobian(
     at, parameters, extra = as_point(y, "y"), as_point(theta, "theta"), given(args)
     F = returning(F, at)
     _check_equation(F, at, parameters, extra)
-    keywords = {"method": method, "parallel": parallel}
-    if matrix_free if matrix_free is not None else at.size > LARGE:
-        if full_output:
+    keywords, full = {"method": method, "parallel": parallel}, checked_flag(full_output, "full_output")
+    if at.size > LARGE if matrix_free is None else checked_flag(matrix_free, "matrix_free", "None, True or False"):
+        if full:
             msg = "full_output=True has no meaning with matrix_free=True: the size of the inverse is not known"
             raise ValueError(msg)
         return _by_products(F, at, parameters, extra, keywords, preconditioner).reshape(at.shape + parameters.shape)
@@ -136,7 +137,7 @@ def implicit_jacobian(
         raise ValueError(msg)
     J, info = _by_matrix(F, at, parameters, extra, keywords)
     J = J.reshape(at.shape + parameters.shape)
-    return (J, replace(info, error=info.error.reshape(J.shape))) if full_output else J
+    return (J, replace(info, error=info.error.reshape(J.shape))) if full else J
 
 
 def _check_equation(F: Callable, y: Array, theta: Array, args: tuple) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fastfd.columns import SearchJob
 from fastfd.function import ALL, Function, wrap
 from fastfd.kernels.sweep import sweep
-from fastfd.plan import Plan
+from fastfd.plan import Plan, checked_flag
 from fastfd.prepared import given
 from fastfd.run import as_point, checked_direction
 from fastfd.steps import START, exact_step
@@ -211,7 +211,7 @@ class Line(SearchJob):
     def _table(self, h: float, nodes: NDArray[np.int64]) -> Table | None:
         """The table for a step, without rounding error in it; None where bounds leave no room."""
         flat = self._x.reshape(-1)
-        with np.errstate(over="ignore"):  # points beyond the doubles are beyond the domain of f
+        with np.errstate(over="ignore", invalid="ignore"):  # points beyond the doubles are beyond the domain of f
             step = _off_grid(h * self.v, flat) if self._free else h * self.v
             step = np.array([exact_step(a, b, self.roundoff) for a, b in zip(flat, step)])
             ends, (lower, upper) = flat + step * nodes[[0, -1], None], self._limits
@@ -403,12 +403,12 @@ def noise_level(
     >>> info.found, bool(info.relative < 1e-15), info.nfev
     (True, True, 9)
     """
-    point, function = as_point(x), wrap(f, out_size)
+    point, function, full = as_point(x), wrap(f, out_size), checked_flag(full_output, "full_output")
     plan = Plan.of(1, "adaptive", None, step, None, bounds, parallel)
     line = Line(function, plan, point, function.arguments(given(args)), direction)
     levels = [Search(line, i).level() for i in range(line.m)]
     noise, info = _assembled(line, *np.array(levels).reshape(line.m, 3).T)
-    return (noise, info) if full_output else noise
+    return (noise, info) if full else noise
 
 
 def _assembled(line: Line, noise: Array, step: Array, status: Array) -> tuple[Any, NoiseInfo]:

@@ -149,9 +149,9 @@ _ORDER: dict[str, Callable] = dict(
 
 
 def _checked_order(order: Any) -> tuple[str, ...]:
-    if order == "best":
+    if isinstance(order, str) and order == "best":
         return ORDERS
-    if order not in ORDERS:
+    if not isinstance(order, str) or order not in ORDERS:
         msg = f"ordering must be best or one of {', '.join(ORDERS)}, got {order!r}"
         raise ValueError(msg)
     return (order,)

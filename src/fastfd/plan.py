@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from fastfd.stencils import Stencil, named_stencil
 from fastfd.steps import relative_step, stencil_table
 
-__all__ = ["ENOUGH", "Groups", "Plan", "along", "along_often", "checked_order", "one_by_one", "one_by_one_and"]
+__all__ = ["ENOUGH", "Groups", "Plan", "along", "along_often", "checked_flag", "checked_order", "one_by_one", "one_by_one_and"]
 
 MAX_ORDER = 10
 METHODS = ("adaptive", "forward", "backward", "central", "complex")
@@ -51,9 +52,8 @@ class Plan:
         _check_belongs("accuracy", accuracy, method in ("forward", "backward", "central"), method)
         _check_belongs("rtol", rtol, kind == "adaptive", method)
         _check_belongs("step", step, kind != "complex", method)
-        if parallel not in (None, True, False):
-            msg = f"parallel must be None, True or False, got {parallel!r}"
-            raise ValueError(msg)
+        if parallel is not None:
+            checked_flag(parallel, "parallel", "None, True or False")
         stencils = _stencils(method, order, accuracy) if kind == "fixed" else ()
         _check_belongs("noise", noise, kind == "adaptive", method)
         level = _checked_noise(noise)
@@ -86,6 +86,14 @@ class Plan:
             raise ValueError(msg) from error
 
 
+def checked_flag(value: Any, name: str, choice: str = "True or False") -> bool:
+    """Yes or no; 1 and 0 will do."""
+    if not isinstance(value, bool | np.bool_ | int) or value not in (True, False):
+        msg = f"{name} must be {choice}, got {value!r}"
+        raise ValueError(msg)
+    return bool(value)
+
+
 def checked_order(order: Any) -> int:
     """The order of a derivative."""
     if not isinstance(order, int | np.integer) or isinstance(order, bool) or not 1 <= order <= MAX_ORDER:
@@ -99,7 +107,7 @@ def _check_method(method: Any, order: int) -> None:
         if method.order != order:
             msg = f"method is a Stencil for derivatives of order {method.order}; this needs order {order}"
             raise ValueError(msg)
-    elif method not in METHODS:
+    elif not isinstance(method, str) or method not in METHODS:
         msg = f"method must be one of {', '.join(METHODS)} or a Stencil, got {method!r}"
         raise ValueError(msg)
 
@@ -121,7 +129,7 @@ def _checked_rtol(rtol: Any) -> float:
 
 def _checked_noise(noise: Any) -> float:
     number = isinstance(noise, int | float | np.number) and not isinstance(noise, bool)
-    if noise is None or (number and 0 <= noise < np.inf):
+    if noise is None or (number and 0 <= noise <= sys.float_info.max):
         return float(noise or 0.0)
     msg = f"noise must be a number >= 0, the amplitude of the noise in f, got {noise!r}"
     raise ValueError(msg)
@@ -132,7 +140,7 @@ def _checked_step(step: Any) -> NDArray[np.float64] | None:
         return None
     try:
         steps = np.asarray(step, float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         msg = f"step must be a number or an array of numbers, got {step!r}"
         raise ValueError(msg) from error
     if not (np.isfinite(steps) & (steps > 0)).all():

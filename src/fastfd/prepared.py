@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from fastfd.cfunction import known
 from fastfd.function import wrap
 from fastfd.info import Info
-from fastfd.plan import ENOUGH, Plan
+from fastfd.pace import checked_progress, reporting
+from fastfd.plan import ENOUGH, Plan, checked_flag
 from fastfd.run import Changed, Job, as_point
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Prepared:
     """A function with its keywords checked; keeps compiled code and workspaces from call to call."""
 
     order = 1
+    _progress: Callable | None = None
 
     def __init__(
         self,
@@ -46,10 +48,12 @@ class Prepared:
         noise: float | None = None,
         workers: Any = None,
         out_size: int | None = None,
+        progress: Any = None,
     ):
         if parallel and workers is not None:
             msg = "parallel=True shares columns among threads, and workers among processes: give one of the two"
             raise ValueError(msg)
+        self._progress = checked_progress(progress)
         self._function = wrap(f, out_size, workers)
         plan = Plan.of(self.order, method, accuracy, step, rtol, bounds, parallel, noise)
         self._plan = plan.learning(rtol is None or plan.rtol >= ENOUGH)
@@ -86,7 +90,7 @@ class Prepared:
         info : Info
             Only with `full_output`.
         """
-        if not (args or full_output):
+        if full_output is False and not args:
             if (value := self._lane(x)) is not None:
                 return value
             if type(x) is np.ndarray and (value := self._other_lane(x)) is not None:
@@ -102,14 +106,17 @@ class Prepared:
         return lane(x)
 
     def _solve(self, x: Array, args: tuple, full: bool, *more: Any) -> Any:
+        if full is not False and full is not True:
+            full = checked_flag(full, "full_output")
         args = self._function.arguments(args)
+        evaluate = self._evaluate if self._progress is None else self._reported
         try:
-            value, info = self._evaluate(x, args, full, *more)
+            value, info = evaluate(x, args, full, *more)
         except Changed:  # arguments of other types, or another number of results: once more from the start
             self._jobs.clear()
             self._lanes.clear()
             self._lane = _no_lane
-            value, info = self._evaluate(x, args, full, *more)
+            value, info = evaluate(x, args, full, *more)
         return (value, info) if full else value
 
     def forget(self) -> None:
@@ -126,6 +133,11 @@ class Prepared:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _reported(self, x: Array, args: tuple, full: bool, *more: Any) -> tuple[Any, Info | None]:
+        assert self._progress is not None
+        with self._progress() as report, reporting(report, self._function):
+            return self._evaluate(x, args, full, *more)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({getattr(self._function.f, '__name__', self._function.f)!s}, {self._plan.kind})"

@@ -144,7 +144,7 @@ class Task:
         if code % 8 in (OK, NONFINITE):
             return _Done(code, [np.ascontiguousarray(rest[i][place]) for i, place in piece.places])
         point = rest[recipe.work].reshape(-1)[: int(np.prod(recipe.shape))].copy()
-        return _Done(code, [], point, *_told(callee.take_exception()))
+        return _Done(code, [], point, *_told(callee.take_exception(code % 8)))
 
     def _entered(self) -> tuple[Any, Any]:
         """What is called, and the kernel's address; once in a process."""
@@ -231,7 +231,7 @@ def _raised(done: _Done) -> Exception | None:
 
 def handed_out(crew: Crew, recipe: tuple, outputs: tuple[Output, ...], start: int, stop: int) -> Generator[tuple, None, None]:
     """The columns from `start` to `stop`, in pieces, by others: the results go to their places, and for each piece, in order,
-    comes (code, point, exception)."""
+    comes (columns done, code, point, exception)."""
     *what, rest, work = recipe
     where = [next(i for i, value in enumerate(rest) if value is output.array) for output in outputs]
     blank = {i: _Blank(output.array.shape, output.array.dtype) for i, output in zip(where, outputs) if not output.begun}
@@ -248,7 +248,7 @@ def handed_out(crew: Crew, recipe: tuple, outputs: tuple[Output, ...], start: in
         for done, piece in zip(answers, pieces):  # answers first: they end after the last piece
             for (_, place), output, values in zip(piece.places, outputs, done.values):
                 output.array[place] = values
-            yield done.code, done.point, _raised(done)
+            yield piece.hi - start, done.code, done.point, _raised(done)
 
 
 def _cut(start: int, stop: int, pieces: int) -> list[tuple[int, int]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fastfd.function import Function, Sample, add_note, where_it_was
 from fastfd.kernels.native import ASTRAY, LENGTH, MISPLACED, MUTATED, NONFINITE, OK, RAISED, STALE, thread_count
 from fastfd.kernels.sweep import at
+from fastfd.pace import Pieces, reporter
 from fastfd.remote import Output, handed_out
 from fastfd.steps import LONGEST, SHORTEST
 
@@ -27,6 +28,9 @@ Array = NDArray[np.float64]
 #: Work below this many seconds stays on one thread: waking the others costs some 20 us, more where the cores are
 #: busy, and two threads do not always get two cores.
 WORTH_THREADS = 3e-3
+#: Work below this many seconds is done in one go. Beyond it the first column is looked at by itself, which costs 8 us: had
+#: it become a thousand times slower since the last call, nothing could interrupt the others for a second.
+SHORT = 1e-3
 #: The columns are handed out in this many pieces a thread, so that one that is held up does not hold up the rest.
 PIECES = 4
 #: Workspaces up to this many bytes are kept for the next call.
@@ -37,8 +41,11 @@ KEEP = 1 << 24
 LINE = 8
 
 
-class Changed(Exception):
+class Changed(ValueError):
     """The layout that a job was made for does not fit this call: other types, or another number of results."""
+
+    def __init__(self) -> None:
+        super().__init__("f must return results of one shape and kind, but it gave others when it was called again at x")
 
 
 def aligned(size: int) -> Array:
@@ -52,7 +59,11 @@ def as_point(x: Any, name: str = "x") -> Array:
     """The point as contiguous doubles: the caller's own array where it is just that, for kernels only read it."""
     if type(x) is np.ndarray and x.dtype.char == "d" and x.flags.carray and x.dtype.isnative:
         return x
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except (TypeError, ValueError) as error:
+        msg = f"{name} must be an array of real numbers, got {x!r}"
+        raise (ValueError if isinstance(error, ValueError) else TypeError)(msg) from error
     if array.dtype.kind not in "biuf":
         msg = f"{name} must be real numbers, got {type(x).__name__} of dtype {array.dtype}"
         raise TypeError(msg)
@@ -139,30 +150,45 @@ if hasattr(os, "register_at_fork"):  # threads do not survive a fork; the child 
     os.register_at_fork(after_in_child=_new_helpers)
 
 
-def _share(piece: Callable[[int, int, int], int], lo: int, hi: int, threads: int) -> int:
-    """Hand the columns lo..hi out to threads, the caller among them; each takes the next piece when it is free."""
-    size = max(1, -(-(hi - lo) // (threads * PIECES)))
-    starts = itertools.count(lo, size)
+def _share(
+    piece: Callable[[int, int, int], int],
+    lo: int,
+    hi: int,
+    threads: int,
+    advance: Callable[[int], None] | None = None,
+) -> int:
+    """Hand the columns lo..hi out to threads, the caller among them; each takes the next piece when it is free.
 
-    def work(thread: int) -> int:
-        codes = []
-        while (start := next(starts)) < hi:
-            codes.append(piece(thread, start, min(start + size, hi)))
-            if _ends(codes[-1]):
-                break
-        return _first_failure(codes)
-
+    An interrupt comes to the caller between its pieces, or while it waits; then nobody takes another one.
+    """
+    if threads == 1:
+        return _work(Pieces(lo, hi, hi - lo), piece, 0, advance)
+    pieces = Pieces(lo, hi, max(1, -(-(hi - lo) // (threads * PIECES))))
     places = list(range(1, threads))
     done: SimpleQueue = SimpleQueue()
-    _helpers.offer(places, work, done)
+    _helpers.offer(places, lambda thread: _work(pieces, piece, thread, None), done)
     try:
-        codes = [work(0)]
-    finally:
+        codes = [_work(pieces, piece, 0, advance)]
         begun = threads - 1 - _withdrawn(places)  # who has not begun is not waited for
-    codes += [done.get() for _ in range(begun)]
+        codes += [done.get() for _ in range(begun)]
+    finally:
+        pieces.stop()
+        _withdrawn(places)
     for code in codes:
         if isinstance(code, BaseException):
             raise code
+    return _first_failure(codes)
+
+
+def _work(pieces: Pieces, piece: Callable[[int, int, int], int], thread: int, advance: Callable[[int], None] | None) -> int:
+    """Piece after piece, until none is left or one has failed; those before it have been taken by then."""
+    codes = []
+    while part := pieces.take():
+        codes.append(pieces.run(piece, thread, *part))
+        if _ends(codes[-1]):
+            pieces.stop()
+        if advance:
+            advance(pieces.done)
     return _first_failure(codes)
 
 
@@ -266,7 +292,7 @@ class Job:
         callee, stop = self.callee, start + count
         head, extra, point = (self._kernel, *callee.head), callee.load(args), x if x.ndim else x.reshape(1)
         crew = self.function.crew
-        if crew is None and not parallel and self._cost * count < WORTH_THREADS:  # too little work for threads
+        if crew is None and not parallel and self._cost * count < SHORT:  # as far as is known
             clock = perf_counter()
             code = callee.enter(*head, extra, point, *rest, *spaces[0], *begin, start, stop)
             self._cost = (perf_counter() - clock) / count
@@ -294,14 +320,17 @@ class Job:
         """The same by the function's crew. The first failure that counts is that of the first column, as it is here."""
         assert self.function.crew is not None
         recipe = self.function.f, self.function.out_size, self.shape, self.layout, self.kernel, x, args, rest, work
-        codes = []
+        codes, report = [], reporter(self.function)
+        advance = report.begin(stop - start, 0) if report else None
         with closing(handed_out(self.function.crew, recipe, writes, start, stop)) as answers:
-            for code, point, error in answers:
+            for done, code, point, error in answers:
                 if _ends(code):
                     if error is not None:
                         self.callee.put_exception(error)
                     self.fail(code, x, args, point, code // 8)
                 codes.append(code)
+                if advance:
+                    advance(done)
         return _first_failure(codes)
 
     def divide(
@@ -311,25 +340,31 @@ class Job:
         done, first = start, OK
         if parallel is None and self._cost == np.inf:  # unknown yet: a few columns tell
             done = start - (start - stop) // 8
-            first = self._timed(piece, start, done)
+            done, first = self._looked(piece, start, done)
             if _ends(first):
                 return first
-        worth = parallel or (parallel is None and self._cost * (stop - done) > WORTH_THREADS)
-        threads = min(thread_count(), stop - done) if worth and self.callee.threads else 1
-        if threads <= 1:
-            return _first_failure([first, self._timed(piece, done, stop) if stop > done else OK])
+        left = stop - done
+        if left == 0:
+            return first
+        report, clock = reporter(self.function), perf_counter()
+        worth = parallel or (parallel is None and self._cost * left > WORTH_THREADS)
+        threads = min(thread_count(), left) if worth and self.callee.threads else 1
+        advance = report.begin(stop - start, done - start) if report else None
         while len(spaces) < threads:
             spaces.append(space())
-        clock = perf_counter()
-        code = _share(piece, done, stop, threads)
-        self._cost = (perf_counter() - clock) * threads / (stop - done)
+        code = _share(piece, done, stop, threads, advance)
+        self._cost = (perf_counter() - clock) * threads / left
         return _first_failure([first, code])
 
-    def _timed(self, piece: Callable, lo: int, hi: int) -> int:
-        start = perf_counter()
-        code = piece(0, lo, hi)
-        self._cost = (perf_counter() - start) / max(1, hi - lo)
-        return code
+    def _looked(self, piece: Callable, start: int, stop: int) -> tuple[int, int]:
+        """The first columns, until their cost is known well enough; where that was, and how they came out."""
+        pieces, codes = Pieces(start, stop, stop - start), [OK]
+        while (part := pieces.take()) and not _ends(codes[-1]):
+            codes.append(pieces.run(piece, 0, *part))
+            self._cost, start = pieces.cost, part[1]
+            if self._cost * (part[1] - part[0]) > WORTH_THREADS:
+                break
+        return start, _first_failure(codes)
 
     def _spaces(self, n: int) -> list[tuple]:
         """Workspaces, one a thread; kept for the next call, and made anew where another call has them now."""
@@ -344,7 +379,7 @@ class Job:
     def fail(self, code: int, x: Array, args: tuple, work: Array, column: int) -> NoReturn:
         """Say what went wrong; the point where it did is still in the workspace."""
         status, point = code % 8, work[: int(np.prod(self.shape))].reshape(self.shape)
-        error = self.callee.take_exception()
+        error = self.callee.take_exception(status)
         if error is not None:
             if isinstance(error, Exception):
                 add_note(error, where_it_was(point, column))
@@ -355,6 +390,8 @@ class Job:
             bad_coordinate(x, column)
         if status == ASTRAY:
             self.at(x, args)
+            msg = f"f must give the same results at the same point; at x = {x!r} it was not finite once, and is now"
+            raise ValueError(msg)
         if status == LENGTH:
             self._wrong_length(x, args, point)
         if status == MUTATED:

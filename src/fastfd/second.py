@@ -30,7 +30,7 @@ class Hessian(Prepared):
     ----------
     f : callable
         ``f(x, *args)`` → one number, njit, C or plain Python.
-    grad, sparsity, method, accuracy, step, rtol, bounds, parallel, noise, workers, out_size : optional
+    grad, sparsity, method, accuracy, step, rtol, bounds, parallel, noise, workers, out_size, progress : optional
         As in :func:`hessian`. A pattern and its colours are kept.
 
     Raises
@@ -225,6 +225,7 @@ def hessian(
     grad: Callable | None = None,
     sparsity: Any = None,
     out_size: int | None = None,
+    progress: Any = None,
     full_output: bool = False,
 ) -> Any:
     """The Hessian of f at x, exactly symmetric.
@@ -244,7 +245,7 @@ def hessian(
         Which entries can differ from zero, a symmetric pattern as in :func:`fastfd.jacobian`. With `grad` a star colouring
         moves many columns at once; from f alone the pairs in the pattern are differenced one by one, in O(nnz) evaluations.
         ``"auto"`` needs `grad`.
-    args, accuracy, step, rtol, bounds, parallel, noise, workers, out_size, full_output : optional
+    args, accuracy, step, rtol, bounds, parallel, noise, workers, out_size, progress, full_output : optional
         As in :func:`fastfd.jacobian`.
 
     Returns
@@ -278,7 +279,8 @@ def hessian(
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
                 "parallel": parallel, "noise": noise, "workers": workers, "grad": grad, "sparsity": sparsity,
-                "out_size": out_size}  # fmt: skip
+                "out_size": out_size,
+                "progress": progress}  # fmt: skip
     return first_call(Hessian, f, keywords)(x, *given(args), full_output=full_output)
 
 
@@ -296,6 +298,7 @@ def hvp(
     parallel: bool | None = None,
     noise: float | None = None,
     out_size: int | None = None,
+    progress: Any = None,
     full_output: bool = False,
 ) -> Any:
     """The Hessian of f at x times v, without the Hessian: O(n) evaluations.
@@ -306,7 +309,7 @@ def hvp(
         As in :func:`hessian`.
     x, v : array_like
         The point and the direction, real and of one shape.
-    args, method, accuracy, step, rtol, bounds, parallel, noise, out_size, full_output : optional
+    args, method, accuracy, step, rtol, bounds, parallel, noise, out_size, progress, full_output : optional
         As in :func:`hessian`.
 
     Returns
@@ -333,5 +336,5 @@ def hvp(
     array([6., 2.])
     """
     keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "noise": noise, "out_size": out_size}  # fmt: skip
+                "parallel": parallel, "noise": noise, "out_size": out_size, "progress": progress}  # fmt: skip
     return first_call(_HessianVector, f, keywords)(x, v, *given(args), full_output=full_output)

@@ -14,7 +14,7 @@ from fastfd.detection import Detection
 from fastfd.function import Function, wrap
 from fastfd.info import Info
 from fastfd.pattern import Pattern, checked_sparsity, colored, star_colored
-from fastfd.plan import Plan
+from fastfd.plan import Plan, checked_flag
 from fastfd.prepared import given
 from fastfd.run import as_point
 
@@ -108,7 +108,7 @@ def color(pattern: Any, *, ordering: str = "best", symmetric: bool = False) -> N
     >>> fastfd.color(tridiagonal)
     array([0, 1, 2, 0, 1, 2, 0], dtype=int32)
     """
-    found = Pattern.of(pattern, "pattern")
+    found, symmetric = Pattern.of(pattern, "pattern"), checked_flag(symmetric, "symmetric")
     return star_colored(found, ordering) if symmetric else colored(found, ordering)
 
 
@@ -187,9 +187,9 @@ def detect_sparsity(
     function = wrap(f, out_size)
     search = Detection(function, as_point(x), function.arguments(given(args)), bounds, int(samples), nan, seed)
     pattern = search.pattern()
-    found = pattern.matrix(np.ones(pattern.size, bool))
+    found, full = pattern.matrix(np.ones(pattern.size, bool)), checked_flag(full_output, "full_output")
     info = SparsityInfo(search.nfev, int(samples), search.varies, search.full, search.found)
-    return (found, info) if full_output else found
+    return (found, info) if full else found
 
 
 class Sparsity:
@@ -208,6 +208,9 @@ class Sparsity:
         return True
 
     def _take(self, matrix: Any) -> None:
+        if self.symmetric and matrix.shape[0] != matrix.shape[1]:
+            msg = f"grad must return as many numbers as x has, {matrix.shape[1]}, got {matrix.shape[0]}"
+            raise ValueError(msg)
         pattern = Pattern.of(matrix + matrix.T if self.symmetric else matrix)
         colors = star_colored(pattern) if self.symmetric else colored(pattern)
         self.reads = Reads(pattern, colors, self.symmetric)

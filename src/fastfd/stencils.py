@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from math import factorial, lcm
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["Stencil", "named_stencil"]
+
+#: The highest accuracy of a named stencil: beyond some 20 rounding in f is all that grows.
+HIGHEST = 100
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Stencil:
     _exact: tuple[Fraction, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "offsets", tuple(self.offsets))
+        object.__setattr__(self, "offsets", _as_tuple(self.offsets))
         object.__setattr__(self, "order", _checked_order(self.order))
         object.__setattr__(self, "_exact", _checked_offsets(self.offsets, self.order))
 
@@ -76,11 +81,11 @@ class Stencil:
     @cached_property
     def truncation(self) -> float:
         k = self.order + self.accuracy
-        return float(abs(self._moment(k)) / factorial(k))
+        return _as_float(abs(self._moment(k)) / factorial(k))
 
     @cached_property
     def rounding(self) -> float:
-        return float(sum(map(abs, self.weights)))
+        return _as_float(sum(map(abs, self.weights), Fraction(0)))
 
     @property
     def _numba_type_(self) -> object:
@@ -101,8 +106,27 @@ class Stencil:
         used = [(o, w) for o, w in zip(self._exact, self.weights, strict=True) if w]
         denominator = lcm(*(w.denominator for _, w in used))
         used.sort(key=lambda node: node[1] * denominator != 1)
-        whole = np.array([float(w * denominator) for _, w in used])
-        return np.array([float(o) for o, _ in used]), whole, float(Fraction(1, denominator))
+        try:
+            whole = np.array([float(w * denominator) for _, w in used])
+            return np.array([float(o) for o, _ in used]), whole, float(Fraction(1, denominator))
+        except OverflowError as error:
+            msg = f"offsets must not be so far apart that weights leave the range of the doubles, got {self.offsets!r}"
+            raise ValueError(msg) from error
+
+
+def _as_float(number: Fraction) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
+
+
+def _as_tuple(offsets: Any) -> tuple:
+    try:
+        return tuple(offsets)
+    except TypeError as error:
+        msg = f"offsets must be a sequence of real numbers, got {offsets!r}"
+        raise TypeError(msg) from error
 
 
 def _checked_order(order: int) -> int:
@@ -144,23 +168,27 @@ def _fornberg(nodes: Sequence[Fraction], order: int) -> tuple[Fraction, ...]:
     return tuple(row[order] for row in c)
 
 
-@lru_cache(maxsize=256)
 def named_stencil(method: str, order: int = 1, accuracy: int | None = None) -> Stencil:
     """The ``forward``, ``backward`` or ``central`` stencil of an order and an accuracy (1 or 2 by default).
 
     Raises
     ------
     ValueError
-        If `accuracy` is not a positive integer, or odd for a central stencil.
+        If `accuracy` is not an integer from 1 to 100, or odd for a central stencil.
     """
     p = accuracy if accuracy is not None else 2 if method == "central" else 1
-    if not isinstance(p, int | np.integer) or isinstance(p, bool) or p < 1:
-        msg = f"accuracy must be an integer of at least 1, got {accuracy!r}"
+    if not isinstance(p, int | np.integer) or isinstance(p, bool) or not 1 <= p <= HIGHEST:
+        msg = f"accuracy must be an integer from 1 to {HIGHEST}, got {accuracy!r}"
         raise ValueError(msg)
+    return _solved(method, order, int(p))
+
+
+@lru_cache(maxsize=256)
+def _solved(method: str, order: int, accuracy: int) -> Stencil:
     if method == "central":
-        return Stencil(_central_offsets(order, int(p)), order)
+        return Stencil(_central_offsets(order, accuracy), order)
     sign = 1 if method == "forward" else -1
-    return Stencil(tuple(sign * i for i in range(order + int(p))), order)
+    return Stencil(tuple(sign * i for i in range(order + accuracy)), order)
 
 
 def _central_offsets(order: int, accuracy: int) -> tuple[int, ...]:

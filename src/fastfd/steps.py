@@ -85,8 +85,8 @@ def even_step(x, h, roundoff):
 def exact_along(x, coords, speeds, h, first, roundoff):
     """h without rounding error in x + h, where one coordinate moves. Along a direction it is 0 once one of those that the
     first step moved stands still, or nearly: what f loses then would not show."""
-    if coords.size == 1 and speeds[0] == 1.0:
-        return exact_step(x[coords[0]], h, roundoff)
+    if coords.size == 1 and speeds[0] == 1.0:  # 0 stays 0, also where x is no number of single precision
+        return exact_step(x[coords[0]], h, roundoff) if h > 0.0 else h
     for i in range(coords.size):
         least, speed = STILL * roundoff * abs(x[coords[i]]), abs(speeds[i])
         if speed * h < least <= speed * first:

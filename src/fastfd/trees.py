@@ -95,7 +95,7 @@ def _rebuilt(node: Any, parts: Iterator[Array]) -> Any:
 
 
 def _as_leaf(value: Any, name: str) -> Array:
-    array = np.asarray(value)
+    array = _as_array(value, name)
     if array.dtype.kind not in "biuf":
         msg = f"{name} must be real numbers, got {_described(value)}"
         raise TypeError(msg)
@@ -105,8 +105,16 @@ def _as_leaf(value: Any, name: str) -> Array:
     return array.astype(float)
 
 
+def _as_array(values: Any, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:
+        msg = f"{name} must be real numbers in arrays of one shape each, got {values!r}"
+        raise TypeError(msg) from error
+
+
 def _fitting(values: Any, leaf: Leaf, what: str) -> Array:
-    array, where = np.asarray(values), f" for {leaf.name}" if leaf.name else ""
+    array, where = _as_array(values, what), f" for {leaf.name}" if leaf.name else ""
     if array.dtype.kind not in "biuf":
         msg = f"{what} must give real numbers{where}, got {_described(values)}"
         raise TypeError(msg)

@@ -40,11 +40,13 @@ def relative_error(a: ArrayLike, b: ArrayLike) -> float:
     Returns
     -------
     error : float
-        From 0 to 1, without a unit; nan where an entry is nan. Below 1e-7 practitioners call a gradient correct, up to 1e-5
-        probably correct, up to 1e-3 suspicious, and above that a bug.
+        From 0 to 1, without a unit; nan where an entry is nan or infinite. Below 1e-7 practitioners call a gradient correct,
+        up to 1e-5 probably correct, up to 1e-3 suspicious, and above that a bug.
 
     Raises
     ------
+    TypeError
+        If `a` or `b` are not numbers.
     ValueError
         If the shapes differ.
 
@@ -62,15 +64,28 @@ def relative_error(a: ArrayLike, b: ArrayLike) -> float:
     >>> round(fastfd.relative_error([3.0, 4.0], [-3.0, -4.0]), 9)
     1.0
     """
-    first, second = np.asarray(a), np.asarray(b)
+    first, second = _numbers(a, "a"), _numbers(b, "b")
     if first.shape != second.shape:
         msg = f"a and b must have one shape, got {first.shape} and {second.shape}"
         raise ValueError(msg)
     largest = float(max(np.abs(first).max(initial=0.0), np.abs(second).max(initial=0.0)))
     if largest == 0.0:
         return 0.0
-    first, second = first / largest, second / largest  # or the squares of tiny numbers vanish
+    with np.errstate(invalid="ignore"):
+        first, second = first / largest, second / largest  # or the squares of tiny numbers vanish
     return float(np.linalg.norm(first - second) / (np.linalg.norm(first) + np.linalg.norm(second)))
+
+
+def _numbers(values: Any, name: str) -> NDArray[Any]:
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError) as error:
+        msg = f"{name} must be an array of numbers, got {values!r}"
+        raise TypeError(msg) from error
+    if array.dtype.kind not in "biufc":
+        msg = f"{name} must be numbers, got {type(values).__name__} of dtype {array.dtype}"
+        raise TypeError(msg)
+    return array
 
 
 def entrywise_error(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:

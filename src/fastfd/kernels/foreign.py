@@ -209,6 +209,7 @@ class ForeignFunction:
     """
 
     dtype = point_dtype = np.dtype(float)
+    parallel = False  # as far as anybody knows
 
     def __init__(
         self, address: int, result: str, places: tuple, raises: bool, data: int | None, ndim: int, extra: tuple[types.Type, ...]

@@ -21,12 +21,16 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import os
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 import numba
+import numba.np.ufunc.parallel
 import numpy as np
 from llvmlite import ir
 from llvmlite.binding import add_symbol
@@ -97,6 +101,7 @@ __all__ = [
     "helper",
     "hold",
     "house_stamp",
+    "in_turn",
     "inline_njit",
     "inner",
     "is_compiled",
@@ -116,6 +121,7 @@ __all__ = [
     "roomy",
     "seldom",
     "small",
+    "starts_threads",
     "stretch",
     "thread_count",
     "type_names",
@@ -154,8 +160,66 @@ def is_declared(f: Any) -> bool:
     return not f._can_compile
 
 
+# --- numba's threads --------------------------------------------------------------------------------------------
+
+
 def thread_count() -> int:
-    return numba.get_num_threads()
+    """How many threads numba would use. Not before it has started its own is it asked: that would start them, and a process
+    whose OpenMP threads run can no longer fork."""
+    return numba.get_num_threads() if _layer() else numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+
+
+def _layer() -> str | None:
+    """The threading layer, once it runs."""
+    return numba.np.ufunc.parallel._threading_layer
+
+
+#: Held while a function runs that starts parallel regions of its own, where the layer takes one at a time ("workqueue").
+_turn = threading.RLock()
+#: Whether this is the child of a process whose GNU OpenMP threads ran: the next parallel region ends it.
+_stranded = False
+
+
+def _in_child() -> None:
+    global _turn, _stranded
+    _turn, _stranded = threading.RLock(), _layer() == "omp" and sys.modules["numba.np.ufunc.omppool"].openmp_vendor == "GNU"
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
+
+
+def starts_threads(f: Any, args: tuple) -> bool:
+    """Whether an njit function has parallel regions, or what it calls has; it is compiled for that if it was not before."""
+    if not f.overloads:
+        with suppress(Exception):  # the call will say what is wrong
+            f.compile(type_names(args))
+    return any(map(_is_parallel, f.overloads.values()))
+
+
+def _is_parallel(compiled: Any) -> bool:
+    """What numba must do before the code runs says so: it starts the threads."""
+    return any(getattr(init, "__name__", "") == "_reload_parfors" for init in compiled.reload_init)
+
+
+def in_turn(call: Callable, *args: Any) -> Any:
+    """Call what has parallel regions: not while another thread does, where numba would end the process.
+
+    Raises
+    ------
+    RuntimeError
+        In a forked child that numba would end.
+    """
+    if _stranded:
+        msg = (
+            "f has parallel regions, and GNU OpenMP cannot enter one in a process that was forked after its threads had started: "
+            "start processes by 'spawn', or set NUMBA_THREADING_LAYER to tbb or workqueue, or compile f without parallel=True"
+        )
+        raise RuntimeError(msg)
+    if _layer() not in ("workqueue", None):
+        return call(*args)
+    with _turn:
+        return call(*args)
 
 
 # --- the signature, as a type without a value ---------------------------------------------------------------
@@ -564,20 +628,26 @@ def _trampoline_in_place(sig_type, address, frame, x, y, scratch, m, weight, fac
 # --- Python callables, by the same door ------------------------------------------------------------------------
 
 callback_type = ctypes.CFUNCTYPE(ctypes.c_int64)
+#: Where in the frame of a Python callable it says that Python has not answered.
+_WAITING = 32
 
 
 @kernel
 def _python_trampoline(opaque, address, frame, x, y, scratch, m, weight, factor, part):
     """Copy the point where Python reads it, call back, gather the numbers it left.
 
-    The frame is five words: inbox, its size, outbox, its size, whether the callback may be called.
+    The frame is five words: inbox, its size, outbox, its size, and a double that is not 0 until Python has answered.
     """
     words = _doubles_as_words(frame)
     inbox, outbox = _doubles(words[0], np.intp(words[1])), _doubles(words[2], np.intp(words[3]))
     point = _doubles(x, inbox.size)
     for i in range(inbox.size):
         inbox[i] = point[i]
+    waiting = _doubles(frame + np.uintp(_WAITING), 1)
+    waiting[0] = 1.0
     status = _call_back(address)
+    if waiting[0] != 0.0:  # interrupted before its first line: Python ignores that, and the status is whatever was there
+        return RAISED
     if status != OK:
         return status
     return _gather(outbox, _doubles(y, m), weight, factor, part)
@@ -1228,6 +1298,8 @@ class NativeFunction:
     returns : numba.types.Type
     dtype : numpy.dtype
         Of the results: real or complex, single or double.
+    parallel : bool
+        Whether it has parallel regions.
     """
 
     def __init__(self, f: Any, ndim: int | None, dtype: Any, extra: tuple, given: tuple, in_place: bool):
@@ -1244,6 +1316,7 @@ class NativeFunction:
         except TypingError as error:
             raise Unsupported(sig_type.complaint) from error
         self.dtype = _result_dtype(self.returns, self.takes[0])
+        self.parallel = _is_parallel(compiled)
         self._compiled = compiled  # keeps the code alive
 
 
