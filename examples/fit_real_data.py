@@ -48,12 +48,6 @@ def half_height(b):
     return brentq(lambda x: curve(b, x) - b[0] / 2, -1.5, -1.0, xtol=1e-13) if sides[0] < 0 < sides[1] else np.nan
 
 
-def propagate(f, x, cov):
-    """f(x) and its covariance J cov Jᵀ, by linear propagation."""  # fastfd.propagate(f, x, cov)
-    J = np.atleast_2d(fastfd.jacobian(f, x))
-    return f(x), J @ cov @ J.T
-
-
 def digits(found, certified):
     """How many of them agree, at least."""
     return -np.log10(np.max(np.abs(found / certified - 1)))
@@ -63,7 +57,7 @@ def draw(b, covariance, file):
     import matplotlib.pyplot as plt
 
     x = np.linspace(-3.08, 2.22, 300)
-    y, cov = propagate(lambda b: curve(b, x), b, covariance)
+    y, cov = fastfd.propagate(lambda b: curve(b, x), b, covariance)
     band = 2 * np.sqrt(np.diag(cov))
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
     left.plot(x, y, color="#0072B2", label="fit")
@@ -93,7 +87,7 @@ def main(file=None):
         print("{:18.10g} {:15.10g} {:15.8g} {:15.8g}".format(*row))
     print(f"digits that agree: {digits(b, CERTIFIED):.1f} of the parameters, {digits(errors, THEIR_ERRORS):.1f} of their errors")
     print(f"sum of squares {2 * fit.cost:.7f}, certified 5642.7082397, after {fit.njev} Jacobians")
-    at, variance = propagate(half_height, b, covariance)
+    at, variance = fastfd.propagate(half_height, b, covariance)
     print(f"half height at {at:.4f} ± {np.sqrt(np.squeeze(variance)):.4f}")
     if file:
         draw(b, covariance, file)

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,12 @@ RESULT = re.compile(r"-?\d+\.\d{3,}(?!\d*e)")
 
 #: What an example claims: words of a line that it prints, and what the numbers in that line must be.
 CLAIMS = {
+    "c_simulator": {
+        "largest error bar": lambda n: n[0] < 1e-7,
+        "speed ": lambda n: abs(n[0] - n[2]) < 3 * n[1],
+        "drag ": lambda n: abs(n[0] - n[2]) < 3 * n[1],
+        "a throw of negative speed": lambda n: n[0] == 1,
+    },
     "check_attention": {"gradient check FAILED": lambda n: n[:2] == [20, 60], "key: too large": lambda n: n[0] == 2},
     "fit_real_data": {
         "digits that agree": lambda n: min(n) > 8.5,
@@ -66,7 +73,8 @@ def test_example(script, tmp_path):
     for words, holds in CLAIMS[script.stem].items():
         (line,) = [line for line in lines if words in line]
         assert holds([float(n) for n in NUMBER.findall(line)]), line
-    compare(done.stdout, in_gallery(script.stem))
+    if script.stem != "c_simulator" or shutil.which("cc"):  # without it the script says so, and numba compiles instead
+        compare(done.stdout, in_gallery(script.stem))
 
 
 def in_gallery(name):

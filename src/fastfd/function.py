@@ -112,7 +112,7 @@ class Function:
 
     def _called(self, *args: Any) -> Any:
         """f itself; an njit function with parallel regions in its turn."""
-        return in_turn(self.f, *args) if self.compiled and starts_threads(self.f, args) else self.f(*args)
+        return in_turn(self.f, *args) if self.inlines and starts_threads(self.f, args) else self.f(*args)
 
     def _as_taken(self, point: Any, args: tuple) -> Any:
         """A copy of a point as f takes it: a number for a 0-d array, in single precision where it was declared so."""
