@@ -46,7 +46,7 @@ html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False, "navba
 TREE = {
     "Use": {
         "operators": "", "guide": "", "sparse": "Sparse derivatives", "inside-njit": "Inside njit code", "c-functions": "",
-        "parallel": "", "gradient-checking": "", "interop": "", "gallery": "", "reference": "",
+        "parallel": "", "long-work": "", "gradient-checking": "", "interop": "", "gallery": "", "reference": "",
     },
     "Understand": {
         "methods": "", "accuracy": "", "performance": "", "when": "Differences or AD", "limitations": "", "rationale": "",

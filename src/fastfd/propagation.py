@@ -70,7 +70,7 @@ def propagate(
     out_size: int | None = None,
     full_output: bool = False,
 ) -> Any:
-    """f(x) and its covariance J·cov·Jᵀ, for an x that is known with covariance `cov`.
+    """The value f(x) and its covariance J·cov·Jᵀ, for an x that is known with covariance `cov`.
 
     Parameters
     ----------
