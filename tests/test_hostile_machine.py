@@ -133,3 +133,17 @@ def test_weights_beyond_the_doubles_are_infinite():
 def test_an_infinite_point_within_bounds_is_named():
     with pytest.raises(ValueError, match=r"x must be finite, but x\[1\] is inf"):
         fastfd.hessian(square, [1.0, np.inf], bounds=(-np.inf, np.inf))
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_search_in_single_precision_at_a_bound_ends(side):
+    """x is no number of single precision: the step 0, by which a search ends, became the way to the next one, again and again."""
+    calls, x = [], -0.477
+
+    def f(t):
+        calls.append(t)
+        return np.float32(np.sin(2 * t) + 0.5 * t)
+
+    bounds = (-np.inf, x) if side < 0 else (x, np.inf)
+    found, info = fastfd.derivative(f, x, step=1e-20, bounds=bounds, full_output=True)
+    assert len(calls) < 80 and (abs(found - 2 * np.cos(2 * x) - 0.5) <= info.error or not info.success)

@@ -738,8 +738,8 @@ def _retreat(steps, count, h, order):
 
 @helper
 def _exact(x, coords, h, unit):
-    """h without rounding error in x + h, where one coordinate moves."""
-    return exact_step(x[coords[0]], h, unit) if coords.size == 1 else h
+    """h without rounding error in x + h, where one coordinate moves. 0 stays 0, also where x is no number of single precision."""
+    return exact_step(x[coords[0]], h, unit) if coords.size == 1 and h > 0.0 else h
 
 
 @carrier
