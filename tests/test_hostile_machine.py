@@ -98,6 +98,7 @@ MENDED: dict = {
     "a gradient of another length": (
         lambda: fastfd.hessian(square, X, grad=lambda x: np.append(x, 1.0), sparsity="auto"), ValueError, "grad must return",
     ),
+    "a pattern that is empty": (lambda: fastfd.hessian(square, X, sparsity=()), ValueError, "sparsity must be a matrix"),
     "an order that is an array": (lambda: fastfd.color(np.eye(3), ordering=X), ValueError, "ordering must be best or one of"),
     "symmetric that is an array": (lambda: fastfd.color(np.eye(3), symmetric=X), ValueError, "symmetric must be True or False"),
     "no numbers to compare": (lambda: fastfd.relative_error({1.0}, {1.0}), TypeError, "a must be numbers, got set"),
@@ -133,3 +134,34 @@ def test_weights_beyond_the_doubles_are_infinite():
 def test_an_infinite_point_within_bounds_is_named():
     with pytest.raises(ValueError, match=r"x must be finite, but x\[1\] is inf"):
         fastfd.hessian(square, [1.0, np.inf], bounds=(-np.inf, np.inf))
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_search_in_single_precision_at_a_bound_ends(side):
+    """x is no number of single precision: the step 0, by which a search ends, became the way to the next one, again and again."""
+    calls, x = [], -0.477
+
+    def f(t):
+        calls.append(t)
+        return np.float32(np.sin(2 * t) + 0.5 * t)
+
+    bounds = (-np.inf, x) if side < 0 else (x, np.inf)
+    found, info = fastfd.derivative(f, x, step=1e-20, bounds=bounds, full_output=True)
+    assert len(calls) < 80 and (abs(found - 2 * np.cos(2 * x) - 0.5) <= info.error or not info.success)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize("edge", ["nan", "inf", "bounds"])
+def test_derivatives_at_the_edge_of_a_domain_have_their_sign(edge, side, order):
+    """Second and fourth ones to the left of an edge came out negative, with success."""
+    x, beyond = 0.5, {"nan": np.nan, "inf": np.inf, "bounds": 0.0}[edge]
+
+    def f(t):
+        return np.exp(t) if side * (t - x) >= 0.0 else beyond
+
+    bounds = None if edge != "bounds" else (x, np.inf) if side > 0 else (-np.inf, x)
+    found, info = fastfd.derivative(f, x, order=order, bounds=bounds, full_output=True)
+    assert abs(found - np.exp(x)) <= 3 * info.error and info.error < 0.1
+    H, info = fastfd.hessian(lambda t: f(t[0]) + t[0] * t[1], [x, 1.0], full_output=True)
+    assert edge == "bounds" or (np.abs(H - [[np.exp(x), 1.0], [1.0, 0.0]]) <= 3 * info.error).all()

@@ -159,7 +159,7 @@ def _symmetric(sparsity: Any) -> Pattern:
     if isinstance(sparsity, str):
         msg = f"sparsity={sparsity!r} needs grad=, the gradient of f: one number for an evaluation does not show a pattern"
         raise ValueError(msg)
-    pattern = Pattern.of(sparsity[0] if isinstance(sparsity, tuple) else sparsity)
+    pattern = Pattern.of(sparsity[0] if isinstance(sparsity, tuple) and sparsity else sparsity)
     pattern.mirror()
     return pattern
 

@@ -212,14 +212,17 @@ def _fill_central(tab, steps, count, members, y0, k, order, x_size):
 
 
 @helper
-def _fill_one_sided(tab, steps, count, members, y0, k, side):
-    """(f(x ± h) - f(x)) / ±h at level k: the sequence is its own companion, one coefficient further."""
+def _fill_one_sided(tab, steps, count, members, y0, k, order, side):
+    """(f(x ± h) - f(x)) / ±h at level k: the sequence is its own companion, one coefficient further.
+
+    In h to the left its coefficient of order d - 1 has the sign (-1)^(d-1), which goes into the sequence.
+    """
     h, slot = steps[H, k], count[SLOT + k]
-    steps[T, k] = h
+    steps[T, k], toward = h, side * h if order % 2 else h
     for a in range(count[ENTRY]):
         i = members[0, a]
         there, here = tab[PLUS, slot, i], y0[i]
-        tab[PRIMARY, k, a] = tab[COMPANION, k, a] = (there - here) / (side * h)
+        tab[PRIMARY, k, a] = tab[COMPANION, k, a] = (there - here) / toward
         tab[NOISE, k, a] = (steps[CONTROL, UNIT] * (abs(there) + abs(here)) + 2 * steps[CONTROL, KNOWN]) / h
 
 
@@ -227,7 +230,7 @@ def _fill_one_sided(tab, steps, count, members, y0, k, side):
 def _level(tab, steps, count, members, y0, k, order, side, x_size):
     """Level k of the central (`side` = 0) or the one-sided ladder, and all the blocks that end there."""
     if side:
-        _fill_one_sided(tab, steps, count, members, y0, k, side)
+        _fill_one_sided(tab, steps, count, members, y0, k, order, side)
         extend(tab, steps, k, count[ENTRY], order - 1, order, x_size, CAUTION)
     else:
         _fill_central(tab, steps, count, members, y0, k, order, x_size)
