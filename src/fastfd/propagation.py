@@ -52,6 +52,10 @@ class Propagated(NamedTuple):
         return std if shape else float(std)
 
 
+Propagated.y.__doc__ = "The value f(x), of f's shape."
+Propagated.cov.__doc__ = "The covariance of the value."
+
+
 def propagate(
     f: Callable,
     x: Any,

@@ -824,7 +824,7 @@ def mixed_listed(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, notes, 
     rows, order = np.empty((6, y0.size)), np.empty(RUNGS, np.int64)
     desk = (
         order, np.empty(RUNGS), np.empty((4, y0.size, RUNGS)), np.empty((2, RUNGS)), np.empty((y0.size, 6)), np.empty(6),
-        np.empty((y0.size, 4)),
+        np.empty((y0.size, FACTS)),
     )  # fmt: skip
     for i in range(lo, hi):
         for k in range(starts[i], starts[i + 1]):
