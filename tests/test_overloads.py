@@ -180,6 +180,8 @@ def rejected(text, **names):
 
 @pytest.mark.parametrize("text, message", [
     ("fastfd.gradient(f, x, parallel=True)", "call it from your own prange"),
+    ("fastfd.gradient(f, x, workers=2)", "fastfd.gradient takes no workers in njit code"),
+    ("fastfd.hessian(f, x, sparsity=x)", "fastfd.hessian takes no sparsity in njit code"),
     ("fastfd.gradient(f, x, method='complex')", "method='complex' is for calls from Python"),
     ("fastfd.gradient(f, x, method='centre')", "method must be one of"),
     ("fastfd.gradient(f, x, method='central', accuracy=3)", "accuracy must be even"),
@@ -195,6 +197,26 @@ def rejected(text, **names):
 ])  # fmt: skip
 def test_what_cannot_work_is_said_when_it_compiles(text, message):
     assert message in rejected(text)
+
+
+@njit
+def noisy_paraboloid(x):
+    return x[0] ** 2 + 3.0 * x[0] * x[1] + 1e-6 * np.sin(1e9 * x[0] + 1e8 * x[1])
+
+
+@njit
+def curvatures(x, v, noise):
+    matrix, info = fastfd.hessian(noisy_paraboloid, x, noise=noise, full_output=True)
+    return matrix, info.error, fastfd.hvp(noisy_paraboloid, x, v, noise=noise)
+
+
+def test_a_known_noise_in_second_derivatives():
+    """Steps long enough for it, and the bits that Python has."""
+    x, v = np.array([0.7, -0.4]), np.array([1.0, 2.0])
+    matrix, error, product = curvatures(x, v, 1e-6)
+    assert (np.abs(matrix - [[2.0, 3.0], [3.0, 0.0]]) <= error).all() and error.max() < 0.1
+    assert np.array_equal(matrix, fastfd.hessian(noisy_paraboloid, x, noise=1e-6))
+    assert np.array_equal(product, fastfd.hvp(noisy_paraboloid, x, v, noise=1e-6))
 
 
 # --- when things go wrong -------------------------------------------------------------------------------------------

@@ -691,4 +691,11 @@ _TYPED: dict[str, Callable] = {
 
 def compiled(name: str) -> Callable:
     """What looks at the types of a call of the operator `name` in njit code, and gives the text to compile."""
-    return _TYPED[name]
+    typed = _TYPED[name]
+
+    def text(*given: Any, **named: Any) -> Callable:
+        for keyword in named.keys() - inspect.signature(typed).parameters.keys():
+            raise TypingError(f"fastfd.{name} takes no {keyword} in njit code")
+        return typed(*given, **named)
+
+    return text
