@@ -10,6 +10,7 @@ from numba import njit
 from scenarios import as_python
 
 import fastfd
+from fastfd.kernels.native import OK
 
 METHODS = ("adaptive", "forward", "central", "complex")
 
@@ -261,3 +262,15 @@ J, info = fastfd.jacobian(as_python(polar), [2.0, 0.5], full_output=True)
 print(J.tobytes().hex(), info.nfev)
 """
     assert child(script) == child(script, NUMBA_DISABLE_JIT="1")
+
+
+@compiled_only
+def test_the_wait_for_threads_is_no_work():
+    """A call that took long once, on a busy machine, goes back to one thread when its work is small."""
+    J = fastfd.Jacobian(coupled)
+    J(np.ones(3))
+    (job,) = J._jobs.values()
+    job._cost = 1.0
+    assert not job.lean
+    assert job.divide(lambda thread, lo, hi: OK, 0, 8, [()], tuple, None) == OK
+    assert job.lean

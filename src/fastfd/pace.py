@@ -30,7 +30,7 @@ class Pieces:
 
     def __init__(self, lo: int, hi: int, most: int):
         self._next, self._hi, self._most, self._size = lo, hi, most, 0
-        self.cost, self.done = np.inf, 0
+        self.cost, self.done, self.seconds = np.inf, 0, 0.0
         self._lock = threading.Lock()
 
     def take(self) -> tuple[int, int] | None:
@@ -53,9 +53,10 @@ class Pieces:
         """One piece, by the clock."""
         start = perf_counter()
         code = piece(thread, lo, hi)
-        self.cost = (perf_counter() - start) / (hi - lo)
+        seconds = perf_counter() - start
+        self.cost = seconds / (hi - lo)
         with self._lock:
-            self.done += hi - lo
+            self.done, self.seconds = self.done + hi - lo, self.seconds + seconds
         return code
 
     def stop(self) -> None:

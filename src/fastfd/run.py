@@ -156,13 +156,15 @@ def _share(
     hi: int,
     threads: int,
     advance: Callable[[int], None] | None = None,
-) -> int:
-    """Hand the columns lo..hi out to threads, the caller among them; each takes the next piece when it is free.
+) -> tuple[int, float]:
+    """Hand the columns lo..hi out to threads, the caller among them; each takes the next piece when it is free. How they came
+    out, and the seconds of work: not those in which threads wake up, or a busy machine would never leave them again.
 
     An interrupt comes to the caller between its pieces, or while it waits; then nobody takes another one.
     """
     if threads == 1:
-        return _work(Pieces(lo, hi, hi - lo), piece, 0, advance)
+        pieces = Pieces(lo, hi, hi - lo)
+        return _work(pieces, piece, 0, advance), pieces.seconds
     pieces = Pieces(lo, hi, max(1, -(-(hi - lo) // (threads * PIECES))))
     places = list(range(1, threads))
     done: SimpleQueue = SimpleQueue()
@@ -177,7 +179,7 @@ def _share(
     for code in codes:
         if isinstance(code, BaseException):
             raise code
-    return _first_failure(codes)
+    return _first_failure(codes), pieces.seconds
 
 
 def _work(pieces: Pieces, piece: Callable[[int, int, int], int], thread: int, advance: Callable[[int], None] | None) -> int:
@@ -346,14 +348,14 @@ class Job:
         left = stop - done
         if left == 0:
             return first
-        report, clock = reporter(self.function), perf_counter()
+        report = reporter(self.function)
         worth = parallel or (parallel is None and self._cost * left > WORTH_THREADS)
         threads = min(thread_count(), left) if worth and self.callee.threads else 1
         advance = report.begin(stop - start, done - start) if report else None
         while len(spaces) < threads:
             spaces.append(space())
-        code = _share(piece, done, stop, threads, advance)
-        self._cost = (perf_counter() - clock) * threads / left
+        code, seconds = _share(piece, done, stop, threads, advance)
+        self._cost = seconds / left
         return _first_failure([first, code])
 
     def _looked(self, piece: Callable, start: int, stop: int) -> tuple[int, int]:
