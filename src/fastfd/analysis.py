@@ -18,7 +18,7 @@ from fastfd.plotting import draw
 from fastfd.prepared import given
 from fastfd.run import Job, as_point, checked_direction
 from fastfd.stencils import Stencil, named_stencil
-from fastfd.steps import exact_step, relative_step
+from fastfd.steps import even_step, relative_step
 
 __all__ = ["StepAnalysis", "step_analysis"]
 
@@ -255,7 +255,7 @@ class _Ladder(_Along, FixedJob):
         if moving.size > 1:
             return h
         speed = abs(self._v[moving[0]])
-        return exact_step(x.reshape(-1)[moving[0]], speed * h, self.roundoff) / speed
+        return np.vectorize(even_step, otypes=[float])(x.reshape(-1)[moving[0]], speed * h, self.roundoff) / speed
 
     def rules(self, x: Array) -> dict[str, Array]:
         """The steps that rules choose, one a stencil: a share of max(1, |x|), and no coordinate goes further."""

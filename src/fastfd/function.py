@@ -255,7 +255,7 @@ class NativeCallee:
     def take_exception(self, status: int) -> None:
         return None
 
-    def put_exception(self, error: BaseException) -> None:
+    def put_exception(self, error: BaseException | None) -> None:
         """Compiled code keeps none: f is called again where it failed."""
 
 
@@ -359,8 +359,8 @@ class PythonCallee:
         """What f raised; where nothing is known of it, an interrupt came before Python was there to see it."""
         return self._here.__dict__.pop("exception", KeyboardInterrupt() if status == RAISED else None)
 
-    def put_exception(self, error: BaseException) -> None:
-        """What f raised elsewhere."""
+    def put_exception(self, error: BaseException | None) -> None:
+        """What f raised elsewhere, or that it could not be sent here."""
         self._here.exception = error
 
 

@@ -301,7 +301,7 @@ def _complain(code):
     if code % 8 == MISPLACED and (code // 8) % 2 == 0:
         raise ValueError("x must be finite")
     if code % 8 == MISPLACED:
-        raise ValueError("bounds leave no room to move a coordinate; leave that coordinate out of x")
+        raise ValueError("bounds, or a step that is too short, leave no room to move a coordinate; leave it out of x")
     if code % 8 == ASTRAY:
         raise ValueError("f must be finite at x")
     if code % 8 == MUTATED:

@@ -92,7 +92,10 @@ def bad_coordinate(x: Array, code: int) -> NoReturn:
     index = i if x.ndim <= 1 else tuple(map(int, np.unravel_index(i, x.shape)))
     value = x.reshape(-1)[i]
     if no_room:
-        msg = f"bounds leave no room to move coordinate {index} from {value!s}; leave that coordinate out of x"
+        msg = (
+            f"bounds, or a step that is too short, leave no room to move coordinate {index} from {value!s}; leave that "
+            "coordinate out of x, or give a longer step"
+        )
     else:
         msg = f"x must be finite, but x[{index}] is {value!s}"
     raise ValueError(msg)
@@ -327,8 +330,7 @@ class Job:
         with closing(handed_out(self.function.crew, recipe, writes, start, stop)) as answers:
             for done, code, point, error in answers:
                 if _ends(code):
-                    if error is not None:
-                        self.callee.put_exception(error)
+                    self.callee.put_exception(error)
                     self.fail(code, x, args, point, code // 8)
                 codes.append(code)
                 if advance:

@@ -77,8 +77,14 @@ def exact_step(x, h, roundoff):
 
 @helper
 def even_step(x, h, roundoff):
-    """The same for x + h/2 as well, where error bars look (in double precision)."""
-    return exact_step(x, h, roundoff) if roundoff > 1e-10 else 2.0 * ((x + 0.5 * h) - x)
+    """The same for x + h/2 as well, where error bars look: in double precision, and where there is one."""
+    return exact_step(x, h, roundoff) if roundoff > 1e-10 else _even(x, h)
+
+
+@helper
+def _even(x, h):
+    even = 2.0 * ((x + 0.5 * h) - x)
+    return even if even > 0.0 and (x + even) - x == even else (x + h) - x
 
 
 @helper
@@ -102,8 +108,7 @@ def base_step(x, relative, roundoff):
 @helper
 def base_step_in_doubles(x, relative):
     """:func:`base_step` without the question of precision, which would keep a loop over points from vectorising."""
-    h = relative * (abs(x) if abs(x) > 1.0 else 1.0)
-    return 2.0 * ((x + 0.5 * h) - x)
+    return _even(x, relative * (abs(x) if abs(x) > 1.0 else 1.0))
 
 
 @helper
