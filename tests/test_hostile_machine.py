@@ -98,6 +98,13 @@ MENDED: dict = {
     "a gradient of another length": (
         lambda: fastfd.hessian(square, X, grad=lambda x: np.append(x, 1.0), sparsity="auto"), ValueError, "grad must return",
     ),
+    "an out_size of 401 digits": (lambda: fastfd.gradient(square, X, out_size=10**400), ValueError, "out_size must be the"),
+    "ragged results in a check": (
+        lambda: fastfd.check_gradient(lambda x: [1.0, [x[0]]], squares, X), TypeError, "f must return real numbers, or an",
+    ),
+    "another length where nan is asked": (
+        lambda: fastfd.detect_sparsity(InTurns(*[X] * 9, np.ones(1)), X, nan=True), ValueError, "f must return results of one",
+    ),
     "a pattern that is empty": (lambda: fastfd.hessian(square, X, sparsity=()), ValueError, "sparsity must be a matrix"),
     "an order that is an array": (lambda: fastfd.color(np.eye(3), ordering=X), ValueError, "ordering must be best or one of"),
     "symmetric that is an array": (lambda: fastfd.color(np.eye(3), symmetric=X), ValueError, "symmetric must be True or False"),
@@ -116,6 +123,7 @@ EDGES = {
     "a step at the end of the doubles": lambda: fastfd.hessian(square, X, method="central", step=1e308, full_output=True),
     "bounds there": lambda: fastfd.noise_level(square, 1.0, step=1e308, bounds=(0.0, np.inf)),
     "points there": lambda: fastfd.detect_sparsity(lambda x: x / 2, np.full(2, np.finfo(float).max)),
+    "points at the other end": lambda: fastfd.noise_level(square, np.full(2, 5e-324), step=5e-324),
     "infinite gradients": lambda: fastfd.relative_error([np.inf, 1.0], [1.0, 1.0]),
 }
 

@@ -56,6 +56,7 @@ class Detection:
         lower, upper = (-np.inf, np.inf) if bounds is None else checked_bounds(bounds, x)
         self.bounds = np.full(x.size, np.maximum(lower, -LARGEST)), np.full(x.size, np.minimum(upper, LARGEST))
         self.varies = self.full = self.found = 0
+        self.m = -1  # until it is known
         here = self._finite(self.x)
         self.m = here.size
         self.points = [(self.x, here), *(self._another() for _ in range(points - 1))]
@@ -78,6 +79,9 @@ class Detection:
         if sample.complex:
             msg = f"f must return real numbers, got {type(value).__name__} of complex ones"
             raise TypeError(msg)
+        if sample.flat.size != (self.m if self.m >= 0 else sample.flat.size):
+            msg = f"f must return results of one shape, got {self.m} numbers at x but {sample.flat.size} at {shaped!r}"
+            raise ValueError(msg)
         return sample.flat
 
     def _finite(self, point: Array) -> Array:
@@ -100,7 +104,7 @@ class Detection:
                 point = self.x + reach * scale * self.rng.uniform(-1, 1, self.x.size)
             point = np.clip(point, *self.bounds)
             value = self._at(point)
-            if value.shape == (self.m,) and np.isfinite(value).all():
+            if np.isfinite(value).all():
                 return point, value
             reach /= 8
         return self.x, self._at(self.x)
@@ -120,11 +124,7 @@ class Detection:
         point, value = self.points[k]
         probe = point.copy()
         probe[columns] = self._moves[k][columns]
-        found = self._at(probe)
-        if found.shape != value.shape:
-            msg = f"f must return results of one shape, got {value.size} numbers at x but {found.size} at {probe!r}"
-            raise ValueError(msg)
-        moved = found != value
+        moved = self._at(probe) != value
         return moved | self._with_nan(k, columns) if self.nan and k == 0 else moved
 
     def _with_nan(self, k: int, columns: NDArray[Any]) -> NDArray[np.bool_]:

@@ -194,7 +194,8 @@ def add_note(error: BaseException, note: str) -> None:
 
 def checked_size(out_size: Any) -> int | None:
     """The number of results that f writes."""
-    if out_size is not None and (not isinstance(out_size, int | np.integer) or isinstance(out_size, bool) or out_size < 0):
+    whole = isinstance(out_size, int | np.integer) and not isinstance(out_size, bool)
+    if out_size is not None and not (whole and 0 <= out_size < sys.maxsize // 8):
         msg = f"out_size must be the number of results that f writes, got {out_size!r}"
         raise ValueError(msg)
     return None if out_size is None else int(out_size)

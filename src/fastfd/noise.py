@@ -239,7 +239,7 @@ class Line(SearchJob):
 def _off_grid(step: Array, x: Array) -> Array:
     """Steps that are no multiples of the spacing of single precision at x, nor nearly so: an f that works in single
     precision would round all points alike, and its noise would not show."""
-    grid = np.ldexp(1.0, np.frexp(x)[1] - 24)
+    grid = np.ldexp(1.0, np.maximum(np.frexp(x)[1] - 24, -1074))  # 0 would be no grid
     return np.where(np.abs(step) > grid, (np.floor(step / grid) + GOLDEN) * grid, step)
 
 

@@ -149,7 +149,11 @@ class Subject:
 
 def _real(found: Any, of: str) -> Array:
     """What a function returned, as doubles."""
-    values = np.asarray(found)
+    try:
+        values = np.asarray(found)
+    except (TypeError, ValueError) as error:
+        msg = f"{of} must return real numbers, or an array of them, got {found!r}"
+        raise TypeError(msg) from error
     if values.dtype.kind not in "biuf":
         kind = f"an array of dtype {values.dtype}" if isinstance(found, np.ndarray | list | tuple) else type(found).__name__
         msg = f"{of} must return real numbers, got {kind}"
