@@ -105,6 +105,10 @@ MENDED: dict = {
     "another length where nan is asked": (
         lambda: fastfd.detect_sparsity(InTurns(*[X] * 9, np.ones(1)), X, nan=True), ValueError, "f must return results of one",
     ),
+    "an array for nan": (lambda: fastfd.detect_sparsity(squares, X, nan=X), ValueError, "nan must be True or False"),
+    "other results from some call on": (
+        lambda: fastfd.detect_sparsity(InTurns(*[X] * 7, 2 * X), X[:1]), ValueError, "f must give the same results",
+    ),
     "a pattern that is empty": (lambda: fastfd.hessian(square, X, sparsity=()), ValueError, "sparsity must be a matrix"),
     "an order that is an array": (lambda: fastfd.color(np.eye(3), ordering=X), ValueError, "ordering must be best or one of"),
     "symmetric that is an array": (lambda: fastfd.color(np.eye(3), symmetric=X), ValueError, "symmetric must be True or False"),

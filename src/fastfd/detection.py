@@ -8,7 +8,7 @@ row a whole bit, a row has at most 2d halves open, and log₂ n rounds of O(d²)
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +61,7 @@ class Detection:
         self.m = here.size
         self.points = [(self.x, here), *(self._another() for _ in range(points - 1))]
         if not np.array_equal(self._at(self.x), here, equal_nan=True):
-            msg = "f must give the same results at the same point; it gave others when it was called there again"
-            raise ValueError(msg)
+            _varies()
         self._moves = [self._moved(point) for point, _ in self.points]
 
     # --- f, and points to call it at -------------------------------------------------------------------------------
@@ -202,12 +201,19 @@ class Detection:
             hit = open_rows[self._answers(k, part)[open_rows]]
             if hit.size == 0:
                 continue
+            if part.size == 0:
+                _varies()
             if part.size == 1:
                 rows, columns = np.concatenate([rows, hit]), np.concatenate([columns, np.full(hit.size, part[0])])
                 self.found, self.varies = self.found + hit.size, self.varies + hit.size
             else:
                 left += [part[: part.size // 2], part[part.size // 2 :]]
         return rows, columns
+
+
+def _varies() -> NoReturn:
+    msg = "f must give the same results at the same point; it gave others when it was called there again"
+    raise ValueError(msg)
 
 
 def _halved(edges: Ints) -> tuple[Ints, tuple[Ints, Ints]]:

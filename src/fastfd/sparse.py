@@ -184,7 +184,7 @@ def detect_sparsity(
     if not isinstance(samples, int | np.integer) or isinstance(samples, bool) or samples < 1:
         msg = f"samples must be a whole number from 1 on, got {samples!r}"
         raise ValueError(msg)
-    function = wrap(f, out_size)
+    function, nan = wrap(f, out_size), checked_flag(nan, "nan")
     search = Detection(function, as_point(x), function.arguments(given(args)), bounds, int(samples), nan, seed)
     pattern = search.pattern()
     found, full = pattern.matrix(np.ones(pattern.size, bool)), checked_flag(full_output, "full_output")
