@@ -643,16 +643,17 @@ CALLS = {
     "implicit_jacobian": ("same", ["method", "matrix_free", "preconditioner", "parallel", "full_output"]),
     "step_analysis": ("sums", ["stencils", "order", "exact", "steps", "direction", "output", "bounds"]),
     "color": (None, ["ordering", "symmetric"]),
+    "propagate": ("sums", [*FIRST, "sparsity", "out_size"]),
     "relative_error": (None, []),
     "Stencil": (None, ["order"]),
 }  # fmt: skip
 #: What calls give back: public so that their fields are documented; nobody makes one.
-RESULTS = {"GradientCheck", "Info", "NoiseInfo", "SparsityInfo", "StepAnalysis"}
+RESULTS = {"GradientCheck", "Info", "NoiseInfo", "Propagated", "SparsityInfo", "StepAnalysis"}
 PREPARED = "Derivative", "Gradient", "Jacobian", "Hessian"
 #: Words of which one is in every clear message, besides the keywords of the call.
 NAMED = {
     "f", "x", "v", "args", "F", "y", "theta", "dF", "grad", "hess", "jac", "derivative", "Hessian", "pattern", "colors",
-    "offsets", "Stencil", "stencil",
+    "offsets", "Stencil", "stencil", "cov",
 }  # fmt: skip
 
 
@@ -732,7 +733,7 @@ def attempt(case, f, x, keywords, args, second):
     elif call in ("check_gradient", "check_jacobian", "check_hessian"):
         found = operator(f, claimed(case, call), x, args, **keywords)
         repr((str(found), found.passed))
-    elif call == "implicit_jacobian":
+    elif call in ("implicit_jacobian", "propagate"):
         found = operator(f, x, second, args, **keywords)
     elif call == "color":
         found = operator(second if case["second"] != "ones" else np.ones((3, 4)), **keywords)
@@ -743,7 +744,7 @@ def attempt(case, f, x, keywords, args, second):
         repr((found.weights, found.accuracy, found.truncation, found.rounding))
     else:
         found = operator(f, x, args, **keywords)
-    if isinstance(found, tuple) and len(found) == 2:
+    if isinstance(found, tuple) and len(found) == 2 and not isinstance(found, fastfd.Propagated):
         repr(found[1]), found[1].message
     repr(found)
     return found

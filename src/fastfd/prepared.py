@@ -50,7 +50,7 @@ class Prepared:
         out_size: int | None = None,
         progress: Any = None,
     ):
-        if parallel and workers is not None:
+        if parallel is not None and parallel is not False and workers is not None:
             msg = "parallel=True shares columns among threads, and workers among processes: give one of the two"
             raise ValueError(msg)
         self._progress = checked_progress(progress)
