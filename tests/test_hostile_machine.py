@@ -112,6 +112,7 @@ MENDED: dict = {
     "a pattern that is empty": (lambda: fastfd.hessian(square, X, sparsity=()), ValueError, "sparsity must be a matrix"),
     "an order that is an array": (lambda: fastfd.color(np.eye(3), ordering=X), ValueError, "ordering must be best or one of"),
     "symmetric that is an array": (lambda: fastfd.color(np.eye(3), symmetric=X), ValueError, "symmetric must be True or False"),
+    "a memoryview of two dimensions": (lambda: fastfd.Stencil(memoryview(np.eye(2))), TypeError, "offsets must be a sequence"),
     "no numbers to compare": (lambda: fastfd.relative_error({1.0}, {1.0}), TypeError, "a must be numbers, got set"),
 }  # fmt: skip
 

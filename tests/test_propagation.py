@@ -133,3 +133,22 @@ def test_what_has_none():
         fastfd.propagate(linear, X, ["a", "b", "c"])
     with pytest.raises(TypeError, match="f must return real numbers to propagate errors"):
         fastfd.propagate(lambda x: 1j * x, X, COV)
+
+
+@pytest.mark.parametrize("calls", range(1, 30))
+def test_results_that_disappear(calls):
+    """From whichever call on f gives none: before the Jacobian is done it is made anew, of nothing; or just when the value is
+    asked for; or after all that."""
+    answers = iter([True] * calls)
+    try:
+        found = fastfd.propagate(lambda x: x if next(answers, False) else x[:0], [1.0, 2.0], [0.1, 0.1])
+    except ValueError as error:
+        assert "f must return results of one shape" in str(error)
+    else:
+        assert np.allclose(found.cov, np.diag([0.1, 0.1] if found.y.size else []))
+        assert (found.y.size == 2) == (calls > 10)
+
+
+def test_variances_beyond_the_doubles():
+    """Infinite, without a warning from the depths."""
+    assert np.isinf(fastfd.propagate(lambda x: 1e200 * x[0], [1.0, 2.0], [1e300, 1.0]).cov)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastfd.first import jacobian
 from fastfd.function import wrap
 from fastfd.prepared import given
-from fastfd.run import as_point
+from fastfd.run import Changed, as_point
 
 __all__ = ["Propagated", "propagate"]
 
@@ -131,7 +131,10 @@ def propagate(
         workers=workers, sparsity=sparsity, out_size=out_size, full_output=True,
     )  # fmt: skip
     y = _value(f, point, extra, out_size)
-    result = Propagated(y if y.ndim else float(y), _product(J, known, y.shape))
+    if np.size(y) * point.size != np.prod(np.shape(J)):
+        raise Changed
+    with np.errstate(all="ignore"):  # where variances leave the range of the doubles they are infinite, and say so
+        result = Propagated(y if y.ndim else float(y), _product(J, known, y.shape))
     return (result, info) if full_output else result
 
 

@@ -124,7 +124,7 @@ def _as_float(number: Fraction) -> float:
 def _as_tuple(offsets: Any) -> tuple:
     try:
         return tuple(offsets)
-    except TypeError as error:
+    except (TypeError, NotImplementedError) as error:
         msg = f"offsets must be a sequence of real numbers, got {offsets!r}"
         raise TypeError(msg) from error
 
