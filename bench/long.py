@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
+from interrupt import sines
 
 from bench import child, contest
 from bench.contest import Rival, Rivals
@@ -17,15 +17,6 @@ in turns in one process. Ctrl-C: a child process gets SIGINT one second into a J
 KeyboardInterrupt is caught, the largest of three."""
 
 PIECES, WHOLE = "in pieces", "in one go"
-
-
-@njit
-def sines(x, rounds):
-    """About 10 ns a round."""
-    total = 0.0
-    for i in range(rounds):
-        total += np.sin(x[i % x.size])
-    return total * x
 
 
 def run(effort: Effort) -> list[Row]:
@@ -63,21 +54,10 @@ def whole(call: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
 
 
 INTERRUPT = """
-import os, signal, sys, threading, time
-import numpy as np, fastfd
-from bench.long import sines
-signal.signal(signal.SIGINT, signal.default_int_handler)
-J, x, sent = fastfd.Jacobian(sines, method=sys.argv[1], parallel=sys.argv[2] == "True"), np.linspace(1.0, 2.0, 500), []
-J(x, 10)
-def interrupt():
-    time.sleep(1.0)
-    sent.append(time.perf_counter())
-    os.kill(os.getpid(), signal.SIGINT)
-threading.Thread(target=interrupt).start()
-try:
-    J(x, int(sys.argv[3]))
-except KeyboardInterrupt:
-    print(time.perf_counter() - sent[0])
+import sys
+import bench
+from interrupt import lateness
+print(lateness(sys.argv[1], sys.argv[2] == "True", int(sys.argv[3])))
 """
 
 

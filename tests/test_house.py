@@ -16,7 +16,7 @@ ROOT = Path(fastfd.__file__).parent
 #: A module imports only from the floors below its own, or from its own floor without a circle.
 FLOORS = {
     "kernels.compiler": 0, "kernels.native": 0, "kernels.foreign": 0, "stencils": 0,
-    "kernels": 0, "extras": 0,
+    "kernels": 0, "extras": 0, "arrays": 0,
     "pool": 0, "workers": 1, "pace": 1, "steps": 1, "errorcurve": 1, "verdicts": 1, "evidence": 2, "cfunction": 2,
     "kernels.sweep": 2, "kernels.tableau": 2, "kernels.extrapolate": 2, "kernels.imaginary": 2, "kernels.pairs": 2,
     "kernels.coloring": 2, "kernels.compressed": 2, "kernels.pointwise": 2, "kernels.ladder": 2, "kernels.inside": 2,

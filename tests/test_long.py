@@ -172,29 +172,9 @@ def test_progress_that_is_none():
 def test_ctrl_c_ends_a_long_jacobian(child, parallel):
     """A run of a minute, a signal after a second; bench/long.py has the seconds that it takes."""
     out = child(f"""
-import os, signal, threading, time
-import numpy as np, fastfd
-from numba import njit
-@njit
-def slow(x, k):
-    total = 0.0
-    for i in range(k):
-        total += np.sin(x[i % x.size])
-    return total * x
-signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have jobs in the background ignore it
-J, x, sent = fastfd.Jacobian(slow, method="central", parallel={parallel}), np.linspace(1.0, 2.0, 500), []
-before, kept = J(x, 10), x.copy()
-def interrupt():
-    time.sleep(1.0)
-    sent.append(time.perf_counter())
-    os.kill(os.getpid(), signal.SIGINT)
-threading.Thread(target=interrupt).start()
-try:
-    J(x, 3_000_000)
-except KeyboardInterrupt:
-    late = time.perf_counter() - sent[0]
+from interrupt import lateness
+late = lateness("central", {parallel}, 3_000_000)
 assert late < 3.0, late
-assert np.array_equal(x, kept) and np.array_equal(J(x, 10), before)
 print("interrupted")
 """)
     assert out == "interrupted\n"

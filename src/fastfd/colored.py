@@ -204,7 +204,7 @@ class ColoredFixed(_ColoredJob):
         main, pattern = self.plan.stencils[0], self.reads.pattern
         gain = 2.0**main.accuracy / (2.0**main.accuracy - 1)
         h, rows = steps[pattern.indices, 0], np.repeat(np.arange(self.m), np.diff(pattern.indptr))
-        weight = 2 * self.roundoff * main.rounding * 3 * hefts(self.table)[steps[pattern.indices, 1].astype(int)]
+        weight = 2 * self.roundoff * main.rounding * 3 * hefts(self.table, steps)[pattern.indices]
         with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
             rounding = weight / h * (np.abs(y0[rows]) + np.abs(data) * h)
             error = gain * np.abs(data - finer) + rounding

@@ -29,7 +29,7 @@ from fastfd.kernels.sweep import sweep
 from fastfd.plan import Groups, Plan, along, one_by_one
 from fastfd.remote import begun, fresh
 from fastfd.run import LINE, Job, aligned, bad_coordinate
-from fastfd.steps import checked_bounds, hefts, imaginary_steps, place_reach, place_steps
+from fastfd.steps import TINY_ROOM, checked_bounds, hefts, imaginary_steps, place_reach, place_steps
 
 __all__ = [
     "MOST_SIDES", "NOT_COMPLEX", "REAL_ONLY", "Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "disagreement",
@@ -39,8 +39,6 @@ __all__ = [
 Array = NDArray[np.float64]
 NOTHING = np.empty(0)
 NO_MEMORY = np.empty((0, MEMORY))
-#: Less room than this is none: numbers there have too few digits to divide into steps.
-TINY_ROOM = 1e-300
 
 
 class Columns(NamedTuple):
@@ -223,7 +221,7 @@ class FixedJob(_StepJob):
         h = steps[:, :1]
         with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
             scale = 2 * self.roundoff * main.rounding * (1 + 2.0**main.order) / h**main.order
-            scale *= hefts(self.table)[steps[:, 1].astype(int), None]
+            scale *= hefts(self.table, steps)[:, None]
             rounding = scale * (np.abs(y0) + np.abs(rows) * h**main.order)
             error = gain * np.abs(rows - finer) + rounding
         nfev = 1 + 2 * int(self._calls[steps[:, 1].astype(int)].sum())

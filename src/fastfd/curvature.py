@@ -142,7 +142,7 @@ class FixedPairs(_PairJob):
             return Curvature(data, data, steps, 0, steps)
         finer, main = self._listed(x, args, pairs, steps * [0.5, 1.0]), self.plan.stencils[0]
         gain, pattern = 2.0**main.accuracy / (2.0**main.accuracy - 1), pairs.pattern
-        fine = steps[:, 0] / hefts(self.table)[steps[:, 1].astype(int)]
+        fine = steps[:, 0] / hefts(self.table, steps)
         rounding = 2 * self.line.roundoff * main.rounding * 5 * abs(self.line.at(x, args)[0])
         with np.errstate(all="ignore"):
             area = np.repeat(fine, np.diff(pattern.indptr)) * fine[pattern.indices]
@@ -180,9 +180,8 @@ class FixedPairs(_PairJob):
         """The change under halving, scaled up, and the rounding of both."""
         main, y0 = self.plan.stencils[0], np.abs(self.line.at(x, args))
         gain = 2.0**main.accuracy / (2.0**main.accuracy - 1)
-        hefty = hefts(self.table)
         with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
-            fine_a, fine_b = (steps[:, 0] / hefty[steps[:, 1].astype(int)] for steps in (a, b))
+            fine_a, fine_b = (steps[:, 0] / hefts(self.table, steps) for steps in (a, b))
             area = (fine_a[:, None, None] * fine_b[None, :, None]).reshape((*value.shape[:-1], 1))
             error = gain * np.abs(value - finer) + 2 * self.line.roundoff * main.rounding * 5 * y0 / area
         bad = ~np.isfinite(value).reshape(self.n, -1).all(axis=1)

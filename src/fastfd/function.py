@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfd.arrays import as_array
 from fastfd.cfunction import CFunction, known
 from fastfd.kernels.foreign import ForeignFunction
 from fastfd.kernels.native import (
@@ -48,11 +49,7 @@ class Sample:
     """What f returned at a point: the shape, whether it is complex, its precision, and the numbers, flat and real."""
 
     def __init__(self, value: Any):
-        try:
-            array = np.asarray(value)
-        except (TypeError, ValueError) as error:
-            msg = f"f must return numbers, or an array of them, got {value!r}"
-            raise TypeError(msg) from error
+        array = as_array(value, "f must return numbers, or an array of them")
         if array.dtype.kind not in "biufc":
             msg = f"f must return numbers, got {type(value).__name__} of dtype {array.dtype}"
             raise TypeError(msg)

@@ -11,7 +11,8 @@ from fastfd.kernels.native import gate, helper
 from fastfd.stencils import Stencil
 
 __all__ = [
-    "HASTY", "LONGEST", "NO_ROOM", "SHORTEST", "START", "base_step", "base_step_in_doubles", "bound_pair", "checked_bounds",
+    "HASTY", "LONGEST", "NO_ROOM", "SHORTEST", "START", "TINY_ROOM", "base_step", "base_step_in_doubles", "bound_pair",
+    "checked_bounds",
     "even_step", "exact_along", "exact_step", "first_step", "heft", "hefts", "imaginary_step", "imaginary_steps", "place",
     "place_reach", "place_search", "place_steps", "relative_step", "stencil_table", "unit_roundoff",
 ]  # fmt: skip
@@ -26,6 +27,8 @@ NO_ROOM = -1.0
 STILL = 8
 #: Between these the largest entry of a direction has to be: a step along it has all its digits then, and does not overflow.
 SHORTEST, LONGEST = 1e-280, 1e280
+#: Less room than this is none: numbers there have too few digits to divide into steps.
+TINY_ROOM = 1e-300
 #: The complex step over |x|, and where x is next to nothing: its square must vanish against everything, itself never.
 TINY, TINIEST = 2.0**-66, 2.0**-133
 
@@ -62,9 +65,9 @@ def heft(table, s):
     return own / asked
 
 
-def hefts(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """:func:`heft` of every stencil of a table."""
-    return np.array([heft(table, s) for s in range(len(table))])
+def hefts(table: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """:func:`heft` of the stencil in each row of `steps`, as :func:`place` gives them."""
+    return np.array([heft(table, s) for s in range(len(table))])[steps[:, 1].astype(int)]
 
 
 @helper

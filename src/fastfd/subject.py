@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from fastfd.arrays import as_array
 from fastfd.cfunction import CFunction, known
 from fastfd.evidence import Finding, name_of
 from fastfd.steps import bound_pair, checked_bounds
@@ -149,11 +150,7 @@ class Subject:
 
 def _real(found: Any, of: str) -> Array:
     """What a function returned, as doubles."""
-    try:
-        values = np.asarray(found)
-    except (TypeError, ValueError) as error:
-        msg = f"{of} must return real numbers, or an array of them, got {found!r}"
-        raise TypeError(msg) from error
+    values = as_array(found, f"{of} must return real numbers, or an array of them")
     if values.dtype.kind not in "biuf":
         kind = f"an array of dtype {values.dtype}" if isinstance(found, np.ndarray | list | tuple) else type(found).__name__
         msg = f"{of} must return real numbers, got {kind}"

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfd.arrays import as_array
 from fastfd.evidence import Leaf, name_of
 
 __all__ = ["Tree", "in_single_precision"]
 
 Array = NDArray[np.float64]
+#: What leaves have to be.
+REGULAR = "must be real numbers in arrays of one shape each"
 
 
 class Tree:
@@ -95,7 +98,7 @@ def _rebuilt(node: Any, parts: Iterator[Array]) -> Any:
 
 
 def _as_leaf(value: Any, name: str) -> Array:
-    array = _as_array(value, name)
+    array = as_array(value, f"{name} {REGULAR}")
     if array.dtype.kind not in "biuf":
         msg = f"{name} must be real numbers, got {_described(value)}"
         raise TypeError(msg)
@@ -105,16 +108,8 @@ def _as_leaf(value: Any, name: str) -> Array:
     return array.astype(float)
 
 
-def _as_array(values: Any, name: str) -> NDArray[Any]:
-    try:
-        return np.asarray(values)
-    except (TypeError, ValueError) as error:
-        msg = f"{name} must be real numbers in arrays of one shape each, got {values!r}"
-        raise TypeError(msg) from error
-
-
 def _fitting(values: Any, leaf: Leaf, what: str) -> Array:
-    array, where = _as_array(values, what), f" for {leaf.name}" if leaf.name else ""
+    array, where = as_array(values, f"{what} {REGULAR}"), f" for {leaf.name}" if leaf.name else ""
     if array.dtype.kind not in "biuf":
         msg = f"{what} must give real numbers{where}, got {_described(values)}"
         raise TypeError(msg)

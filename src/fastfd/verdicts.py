@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastfd.arrays import as_array
+
 __all__ = ["CORRECT", "INCONCLUSIVE", "SCALE", "WORDS", "WRONG", "entrywise_error", "grade", "judge", "relative_error"]
 
 #: The verdict on an entry, and the words for it.
@@ -77,11 +79,7 @@ def relative_error(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def _numbers(values: Any, name: str) -> NDArray[Any]:
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError) as error:
-        msg = f"{name} must be an array of numbers, got {values!r}"
-        raise TypeError(msg) from error
+    array = as_array(values, f"{name} must be an array of numbers")
     if array.dtype.kind not in "biufc":
         msg = f"{name} must be numbers, got {type(values).__name__} of dtype {array.dtype}"
         raise TypeError(msg)

@@ -28,7 +28,7 @@ from fastfd.kernels.native import (
 from fastfd.kernels.pairs import COUNT, NOISE_SHOWS, NOTES, RUNGS, STATUS
 from fastfd.kernels.sweep import evaluate_at, failed
 from fastfd.kernels.tableau import P
-from fastfd.steps import LONGEST, SHORTEST, heft, place, place_search
+from fastfd.steps import LONGEST, SHORTEST, TINY_ROOM, heft, place, place_search
 
 __all__ = [
     "CALLS", "CROSSED", "MANY", "MISDIRECTED", "MISSHAPEN", "NOTED", "NO_CODE", "NO_WAY", "OUTSIDE", "STEP", "UNFIT_DIRECTION",
@@ -43,8 +43,6 @@ __all__ = [
  NO_CODE) = range(-11, 0)  # fmt: skip
 #: What is noted of a column, as the adaptive kernel does.
 STEP, CALLS, VERDICT, NOTED = 0, 1, 2, 5
-#: Less room than this is none: numbers there have too few digits to divide into steps.
-TINY_ROOM = 1e-300
 #: A move along v and a move of one coordinate add up; of all the room, what x - h may lose in rounding; from the median of
 #: samples of noise to twice its standard deviation. As in ``curvature.py``.
 HALF, ALMOST, LOUD = 0.49, 1 - 2.0**-30, 3.0
