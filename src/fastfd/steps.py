@@ -81,13 +81,8 @@ def exact_step(x, h, roundoff):
 @helper
 def even_step(x, h, roundoff):
     """The same for x + h/2 as well, where error bars look: in double precision, and where there is one."""
-    return exact_step(x, h, roundoff) if roundoff > 1e-10 else _even(x, h)
-
-
-@helper
-def _even(x, h):
     even = 2.0 * ((x + 0.5 * h) - x)
-    return even if even > 0.0 and (x + even) - x == even else (x + h) - x
+    return even if roundoff <= 1e-10 and even > 0.0 and (x + even) - x == even else exact_step(x, h, roundoff)
 
 
 @helper
@@ -110,8 +105,10 @@ def base_step(x, relative, roundoff):
 
 @helper
 def base_step_in_doubles(x, relative):
-    """:func:`base_step` without the question of precision, which would keep a loop over points from vectorising."""
-    return _even(x, relative * (abs(x) if abs(x) > 1.0 else 1.0))
+    """:func:`base_step` without the question of precision, which would keep a loop over points from vectorising, and without
+    half steps, for no error bars are made of it."""
+    h = relative * (abs(x) if abs(x) > 1.0 else 1.0)
+    return (x + h) - x
 
 
 @helper
