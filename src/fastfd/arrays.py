@@ -1,4 +1,4 @@
-"""What users give, as arrays."""
+"""What users give, as arrays and as random numbers. It imports little, for all operators import it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_array"]
+__all__ = ["as_array", "generator"]
 
 
 def as_array(values: Any, wanted: str) -> NDArray[Any]:
@@ -23,3 +23,12 @@ def as_array(values: Any, wanted: str) -> NDArray[Any]:
     except (TypeError, ValueError) as error:
         msg = f"{wanted}, got {values!r}"
         raise TypeError(msg) from error
+
+
+def generator(seed: Any) -> np.random.Generator:
+    """Random numbers from `seed`, or what is wrong with it."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        msg = f"seed must be an integer >= 0, got {seed!r}"
+        raise ValueError(msg) from error

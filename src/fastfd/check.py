@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfd.arrays import generator
 from fastfd.cfunction import returning
 from fastfd.comparison import Compared, Comparison
 from fastfd.diagnosis import diagnose
@@ -16,7 +17,7 @@ from fastfd.function import checked_size
 from fastfd.kernels.extrapolate import NOISY
 from fastfd.report import GradientCheck
 from fastfd.second import hessian
-from fastfd.subject import Subject, batches, generator, limits_of, points_around
+from fastfd.subject import Subject, batches, limits_of, points_around
 from fastfd.trees import Tree, in_single_precision
 from fastfd.verdicts import INCONCLUSIVE, judge
 

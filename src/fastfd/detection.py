@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfd.arrays import generator
 from fastfd.function import SEVERAL, Function, Sample, add_note, where_it_was
 from fastfd.pattern import Pattern, colored
 from fastfd.steps import checked_bounds
-from fastfd.subject import generator
 
 __all__ = ["Detection"]
 

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from fastfd.arrays import as_array
+from fastfd.arrays import as_array, generator
 from fastfd.cfunction import CFunction, known
 from fastfd.evidence import Finding, name_of
 from fastfd.steps import bound_pair, checked_bounds
 from fastfd.trees import Tree
 from fastfd.verdicts import relative_error
 
-__all__ = ["Subject", "batches", "generator", "limits_of", "points_around"]
+__all__ = ["Subject", "batches", "limits_of", "points_around"]
 
 Array = NDArray[np.float64]
 
@@ -170,15 +170,6 @@ def _check_value(value: Array, of: str) -> None:
 def _filled(claim: Any) -> Any:
     """A sparse matrix as an array."""
     return claim.toarray() if issparse(claim) else claim
-
-
-def generator(seed: Any) -> np.random.Generator:
-    """Random numbers from `seed`, or what is wrong with it."""
-    try:
-        return np.random.default_rng(seed)
-    except (TypeError, ValueError) as error:
-        msg = f"seed must be an integer >= 0, got {seed!r}"
-        raise ValueError(msg) from error
 
 
 def _as_tuple(args: Any) -> tuple:
