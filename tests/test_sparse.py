@@ -247,6 +247,24 @@ def test_bounds(keywords):
     assert np.abs(J.toarray() - exact).max() < (2e-7 if keywords else 1e-8)
 
 
+@pytest.mark.parametrize("method", ["central", "adaptive", "complex"])
+def test_matrices_are_the_users_own(method):
+    """What SciPy does to a matrix in place concerns no other one, nor the operator, nor the pattern that was given."""
+    pattern = scipy.sparse.csr_array(band(6, 1, 1))
+    given = pattern.copy()
+    J, x = fastfd.Jacobian(lambda x: x**2 * (x > 2.5), sparsity=given, method=method), np.arange(1.0, 7.0)
+    first, second = J(x), J(x)
+    kept = second.toarray()
+    first.eliminate_zeros()
+    assert first.nnz < second.nnz == pattern.nnz
+    given.indices[:], given.indptr[:] = 0, 0
+    np.testing.assert_array_equal(second.toarray(), kept)
+    np.testing.assert_array_equal(J(x).toarray(), kept)
+    matrix, info = fastfd.jacobian(lambda x: x**2 * (x > 2.5), x, sparsity=pattern, method=method, full_output=True)
+    matrix.eliminate_zeros()
+    assert info.error.nnz == pattern.nnz
+
+
 def test_threads_give_the_same_bits():
     x, pattern = np.linspace(0.3, 2.0, 400), band(400, 1, 1)
     for keywords in ({}, {"method": "central"}):

@@ -158,22 +158,21 @@ class ColoredFixed(_ColoredJob):
         self._calls = np.array([len(s.nodes[0]) - free * (0.0 in s.nodes[0]) for s in plan.stencils])
 
     def entries(self, x: Array, args: tuple, full: bool) -> Entries:
-        reads, speeds = self.reads, np.empty(self.reads.coords.size)
+        reads, here, speeds = self.reads, np.empty(self.reads.coords.size), np.empty(self.reads.coords.size)
         by_law = not full and self.plan.bounds is None and not self.given.size
-        if by_law and law_steps(x.reshape(-1), self.relative, self.roundoff, reads.coords, speeds):
-            data = self._data(x, args, self.at(x, args) if self.centred else NOTHING, self._colors, speeds)
+        if by_law and law_steps(x.reshape(-1), self.relative, self.roundoff, reads.coords, here, speeds):
+            data = self._data(x, args, self.at(x, args) if self.centred else NOTHING, self._colors, here, speeds)
             return Entries(data, data, NOTHING, 0, np.zeros(0, int))
         steps = np.empty((x.size, 2))
         law = self.given, self.relative, self.roundoff, *self.bounds(x)
         self._check(x, place_steps(x.reshape(-1), *law, self.table, steps))
         y0 = self.at(x, args) if self.centred or full else NOTHING
         groups = self._groups(steps)
-        speeds = np.empty(groups[1].size)
-        own_steps(steps, groups[1], speeds)
-        data = self._data(x, args, y0, groups, speeds)
+        own_steps(x.reshape(-1), steps, groups[1], here, speeds)
+        data = self._data(x, args, y0, groups, here, speeds)
         if not full:
             return Entries(data, data, steps[:, 0], 0, np.zeros(0, int))
-        return self._judged(data, self._data(x, args, y0, groups, 0.5 * speeds), y0, steps, groups)
+        return self._judged(data, self._data(x, args, y0, groups, here, 0.5 * speeds), y0, steps, groups)
 
     @property
     def _colors(self) -> tuple[NDArray[np.int64], Ints, Ints]:
@@ -189,14 +188,15 @@ class ColoredFixed(_ColoredJob):
         first, coords = grouped(finer.reshape(-1) - (used[0] < 0))
         return first, coords, used[used >= 0] % kinds
 
-    def _data(self, x: Array, args: tuple, y0: Array, groups: tuple, speeds: Array) -> Array:
+    def _data(self, x: Array, args: tuple, y0: Array, groups: tuple, here: Array, speeds: Array) -> Array:
         first, coords, which = groups
         data, count = np.empty(self.reads.pattern.size), first.size - 1
         self.missed = self.reads.watched(count)
         reads, centre = self.reads, y0 if self.centred else NOTHING
         order = reads.in_order if coords is reads.coords else reads.arranged(coords)
         writes = written(first, order, data)
-        self.sweep(x, args, count, self.table, first, coords, speeds, which, centre, *order, data, self.missed, writes=writes)
+        columns = first, coords, here, speeds, which
+        self.sweep(x, args, count, self.table, *columns, centre, *order, data, self.missed, writes=writes)
         return reads.complete(data)
 
     def _judged(self, data: Array, finer: Array, y0: Array, steps: Array, groups: tuple) -> Entries:
@@ -234,18 +234,20 @@ class ColoredSearch(_ColoredJob):
         plan, reads, n = self.plan, self.reads, x.size
         reach = np.empty((n, 3))
         self._check(x, place_reach(x.reshape(-1), self.given, 1, plan.rtol, *self.bounds(x), reach))
-        data, error, notes = np.empty(reads.pattern.size), np.empty(reads.pattern.size), np.zeros((n, 5))
-        count = reads.first.size - 1
+        data, count = np.empty(reads.pattern.size), reads.first.size - 1
+        error, notes = (np.empty(data.size), np.zeros((n, 5))) if full else (NOTHING, np.empty((0, 5)))  # much memory
         self.missed, calls = reads.watched(count), np.zeros(count, np.int64)
-        columns = Output(notes, lambda lo, hi: reads.coords[reads.first[lo] : reads.first[hi]], begun=True)
+        writes = (*written(reads.first, reads.in_order, data, *((error,) if full else ())), *fresh(calls))
+        if full:
+            writes += (Output(notes, lambda lo, hi: reads.coords[reads.first[lo] : reads.first[hi]], begun=True),)
         self.sweep(
             x, args, count, reach, plan.rtol, self.roundoff, plan.noise, reads.first, reads.coords, self.at(x, args),
-            reads.starts, reads.rows, reads.place, data, error, notes, self.missed, calls,
-            writes=(*written(reads.first, reads.in_order, data, error), columns, *fresh(calls)),
+            reads.starts, reads.rows, reads.place, data, error, notes, self.missed, calls, writes=writes,
         )  # fmt: skip
-        return Entries(
-            reads.complete(data), reads.complete(error), notes[:, 0], 1 + int(calls.sum()), notes[:, 2].astype(int)
-        )
+        reads.complete(data)
+        if not full:
+            return Entries(data, data, NOTHING, 0, np.zeros(0, int))
+        return Entries(data, reads.complete(error), notes[:, 0], 1 + int(calls.sum()), notes[:, 2].astype(int))
 
 
 class ColoredComplex(_ColoredJob):

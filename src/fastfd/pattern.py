@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,8 +41,8 @@ class Pattern:
     def __init__(self, shape: tuple[int, int], indptr: Ints, indices: Ints):
         self.shape = shape
         kind = np.int32 if max(*shape, indices.size) < 2**31 - 1 else np.int64
-        self.indptr: Ints = indptr.astype(kind, copy=False)
-        self.indices: Ints = indices.astype(kind, copy=False)
+        self.indptr: Ints = indptr.astype(kind)  # copies: the matrix that they come from may change
+        self.indices: Ints = indices.astype(kind)
         self.starts: Ints = np.empty(shape[1] + 1, kind)
         self.rows: Ints = np.empty(self.size, kind)
         self.place: Ints = np.empty(self.size, kind)
@@ -87,10 +89,17 @@ class Pattern:
         return int(np.diff(self.starts).max(initial=0))
 
     def matrix(self, data: NDArray[Any]) -> Any:
-        """A csr_array with these entries; the places are shared by all that one pattern makes."""
+        """A csr_array with these entries. It has places of its own, for SciPy changes them in place (``eliminate_zeros``)."""
+        found = copy(self._model)
+        found.data, found.indices, found.indptr = data, self.indices.copy(), self.indptr.copy()
+        return found
+
+    @cached_property
+    def _model(self) -> Any:
+        """A matrix of False: to make one, SciPy looks through all indices, which takes longer than to copy them."""
         from scipy.sparse import csr_array
 
-        found = csr_array((data, self.indices, self.indptr), shape=self.shape)
+        found = csr_array((np.broadcast_to(False, self.size), self.indices, self.indptr), shape=self.shape)
         found.has_canonical_format = True
         return found
 

@@ -31,7 +31,10 @@ __all__ = ["at", "evaluate_at", "failed", "restore", "shift", "sweep", "sweep_po
 
 @inner
 def shift(point, x, coords, speeds, t):
-    """Move the coordinates of a group: x + t·v, written over and later restored (never ``+= h; -= h``)."""
+    """Move the coordinates of a group: x + t·v, written over and later restored (never ``+= h; -= h``).
+
+    A group is one coordinate of `x`; or several, and `x` holds just them, in their order: the whole point, where all move.
+    """
     if coords.size == 1:  # what the loop wants beforehand would cost more than the move
         k = np.uintp(coords[0])
         point[k] = x[k] + t * speeds[0]
@@ -43,8 +46,7 @@ def shift(point, x, coords, speeds, t):
 def _shift_all(point, x, coords, speeds, t):
     apart()
     for i in range(coords.size):
-        k = coords[i]
-        point[k] = x[k] + t * speeds[i]
+        point[np.uintp(coords[i])] = x[i] + t * speeds[i]
 
 
 @inner
@@ -63,9 +65,9 @@ def _restore_all(point, x, coords, speeds, t):
     apart()
     intact = True
     for i in range(coords.size):
-        k = coords[i]
-        intact &= point[k] == x[k] + t * speeds[i]
-        point[k] = x[k]
+        k = np.uintp(coords[i])
+        intact &= point[k] == x[i] + t * speeds[i]
+        point[k] = x[i]
     return intact
 
 
@@ -75,18 +77,18 @@ def _move_on(point, x, coords, speeds, before, t):
     apart()
     intact = True
     for i in range(coords.size):
-        k = coords[i]
-        intact &= point[k] == x[k] + before * speeds[i]
-        point[k] = x[k] + t * speeds[i]
+        k = np.uintp(coords[i])
+        intact &= point[k] == x[i] + before * speeds[i]
+        point[k] = x[i] + t * speeds[i]
     return intact
 
 
 @helper
 def unchanged(point, x):
-    for i in range(x.size):
-        if point[i] != x[i]:
-            return False
-    return True
+    intact = True
+    for i in range(x.size):  # to the end: it vectorises so
+        intact &= point[i] == x[i]
+    return intact
 
 
 @helper
