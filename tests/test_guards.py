@@ -380,3 +380,18 @@ def test_empty_at_first_or_later(f, n, m, more):
 def test_v_zero():
     found, info = fastfd.jvp(scaled, X2, [0.0, 0.0], (2.0,), full_output=True)
     assert np.array_equal(found, [0.0, 0.0]) and np.array_equal(info.error, [0.0, 0.0])
+
+
+def test_what_was_given_may_change_afterwards():
+    """Arrays in keywords, and the point of a linear operator, are as they were when they were given."""
+    x, lower, upper, step = np.array([1.0, 2.0, 3.0]), np.full(3, 0.5), np.full(3, 4.0), np.full(3, 1e-3)
+    J = fastfd.Jacobian(np.sqrt, method="central", step=step, bounds=(lower, upper))
+    product = fastfd.Jacobian(np.sqrt).linear_operator(x)
+    curvature = fastfd.Hessian(lambda x: np.sum(x**3)).linear_operator(x)
+    ones = np.ones(3)
+    before = J(x), product @ ones, curvature @ ones
+    step[:], lower[:], upper[:] = 0.1, 1.0, 3.0
+    moved = x.copy()
+    x[:] = 2.0
+    for now, then in zip((J(moved), product @ ones, curvature @ ones), before, strict=True):
+        np.testing.assert_array_equal(now, then)

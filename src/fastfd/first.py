@@ -86,7 +86,7 @@ class Jacobian(Prepared):
         LinearOperator
             Of shape (m, n), for f and x of any shape.
         """
-        point = as_point(x)
+        point = as_point(x).copy()  # products come later, and x may have changed by then
         if self._sparsity is not None:
             matrix = self(point, *args)
             return operator_of(matrix.shape, lambda v: matrix @ v, lambda u: matrix.T @ u)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,7 +58,7 @@ class Plan:
         stencils = _stencils(method, order, accuracy) if kind == "fixed" else ()
         _check_belongs("noise", noise, kind == "adaptive", method)
         level = _checked_noise(noise)
-        return cls(kind, order, stencils, _checked_rtol(rtol), _checked_step(step), bounds, parallel, level)
+        return cls(kind, order, stencils, _checked_rtol(rtol), _checked_step(step), deepcopy(bounds), parallel, level)
 
     def learning(self, wanted: bool) -> Plan:
         """The same with a memory of steps."""
@@ -139,7 +140,7 @@ def _checked_step(step: Any) -> NDArray[np.float64] | None:
     if step is None:
         return None
     try:
-        steps = np.asarray(step, float)
+        steps = np.array(step, float)  # a copy: the caller's may change
     except (TypeError, ValueError, OverflowError) as error:
         msg = f"step must be a number or an array of numbers, got {step!r}"
         raise ValueError(msg) from error

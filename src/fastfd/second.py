@@ -102,7 +102,7 @@ class Hessian(Prepared):
         LinearOperator
             Of shape (n, n), for x of any shape.
         """
-        point = as_point(x)
+        point = as_point(x).copy()  # products come later, and x may have changed by then
         shape = point.size, point.size
         if self._listed is not None or (self._slopes is not None and self._slopes.sparse):
             matrix = self(point, *args)
