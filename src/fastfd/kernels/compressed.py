@@ -262,6 +262,7 @@ def _three_levels(block, unit, known, values, totals, noises, bars):
         noise_high = n1 * (1 + NEAR) + n0 * NEAR
         rounding = (n2 * (1 + NEAR) + n1 * NEAR) * (1 + FAR) + noise_high * FAR
         gain, before, even_gain, even_before = abs(value - low), abs(low - d2), abs(even - even_low), abs(even_low - e2)
+        even_gain, even_before = (even_gain, even_before) if even_before != 0.0 else (gain, before)  # f may be odd about x
         rate, scale = max(gain * even_before, even_gain * before) * RATIO**2, before * even_before  # the rate times the scale
         band, smooth = abs(d2 - d1), abs(d2 - d1) <= max(abs(d1 - d0) / SMOOTH, n1 + n2)
         truncation = max(gain, abs(value - high) / RATIO**4) * min(1.0, DISBELIEF * rate / (scale + LEAST))

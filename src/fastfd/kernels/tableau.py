@@ -161,6 +161,12 @@ def _rate(tab, steps, i, a, value, low):
 
 
 @helper
+def _idle(tab, steps, i, a, value, low):
+    """Whether level i changes nothing where a change by one rounding already would say that it is beyond the scale of f."""
+    return value == low and steps[CONTROL, UNIT] * abs(value) * steps[T, i] > tab[BEST, GAIN, a] * steps[T, i + 1]
+
+
+@helper
 def _companion_rate(tab, steps, i, a, value, low):
     """The same for the companion, without a memory of its rates."""
     gain = abs(value - low)
@@ -255,6 +261,7 @@ def extend(tab, steps, j, entries, s_p, s_c, argument_size, caution):
             if size < s_p + 2:
                 continue
             value, rounding, band = tab[P + 3 * s_p, i, a], tab[N + 3 * s_p, i, a], abs(low - high)
+            idle = _idle(tab, steps, i, a, value, low)
             rho, rho_2 = _rate(tab, steps, i, a, value, low), _companion_rate(tab, steps, i, a, tab[C + 3 * s_c, i, a], other)
             known = size >= s_p + 3
             truncation = band
@@ -263,7 +270,7 @@ def extend(tab, steps, j, entries, s_p, s_c, argument_size, caution):
                 truncation *= min(1.0, DISBELIEF * (rho if size >= s_p + 4 else max(rho, rho_2)) * steps[T, i])
             elif steps[CONTROL, HASTE] > 0.0:
                 truncation = _hasty(tab, i, a, value, low, band, other)
-            if known and rho * steps[T, i] > 1.0:  # level i is beyond the scale of f, and so proves nothing
+            if known and (idle or rho * steps[T, i] > 1.0):  # level i is beyond the scale of f, and so proves nothing
                 truncation = max(truncation, tab[BEST, SHORTER, a])
             tab[BEST, SHORTER, a] = truncation
             lost = s_p > 0 and known and rho * steps[T, i] > 1.0 and tab[BEST, GAIN, a] > rounding  # all of its values are small
