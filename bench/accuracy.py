@@ -94,16 +94,18 @@ def scores(cases: list[Case], field: Mapping[str, Method], order: int = 1) -> di
 
 
 def numbers(options: Options) -> Iterator[str]:
-    """All classes with a sharp answer, then class by class."""
+    """All classes with a sharp answer, then class by class. The targets are for the points drawn afresh: listed ones are
+    what a method may have been tuned to, and harder, for many are where f bends, ends or is flat."""
     field = chosen(methods.numbers(options.order), options.only)
     found = scores(options.sharp(options.order), field, options.order)
     yield board(f"order {options.order}", found)
+    yield board(f"order {options.order}, fresh points", {name: score.fresh for name, score in found.items()})
     classes = {name: by_class(score) for name, score in found.items()}
     yield cross("% within 1e-10 / 1e-12", classes, (1e-10, 1e-12))
     if FASTFD in found:
         yield board(FASTFD, classes[FASTFD])
         if options.order == 1 and not options.kinds:
-            yield verdicts(number_targets(found[FASTFD]))
+            yield verdicts(number_targets(found[FASTFD].fresh, found[FASTFD]))
         yield from worst(found[FASTFD], options)
 
 
@@ -111,7 +113,7 @@ def by_class(score: Score) -> dict[str, Score]:
     return {kind: part for kind in SHARP if (part := score.of(kind)).outcomes}
 
 
-def number_targets(score: Score) -> list[Target]:
+def number_targets(score: Score, whole: Score) -> list[Target]:
     return [
         at_least("within 1e-10", score.within(1e-10), 0.96),
         at_least("within 1e-12", score.within(1e-12), 0.91),
@@ -120,8 +122,8 @@ def number_targets(score: Score) -> list[Target]:
         Target("median relative error", score.relative(), 2e-14),
         at_least("covered", score.coverage, 0.995),
         Target("median bar over error", score.sharpness, 15),
-        Target("silent", score.count(lambda o: o.silent), 0),
-        Target("beyond bar", score.count(lambda o: o.beyond_bar), 0),
+        Target("silent, at all points", whole.count(lambda o: o.silent), 0),
+        Target("beyond bar, at all points", whole.count(lambda o: o.beyond_bar), 0),
     ]
 
 

@@ -20,6 +20,7 @@ import fastfd
 from fastfd.kernels.extrapolate import ROUNDED
 
 SOUND = {"nonsmooth", "noisy"}  # kinds with no sharp answer: judged by their error bars alone
+LISTED = frozenset(map(id, CASES))
 WRONG = 1e-3  # relative: an answer that is no use to anybody
 
 
@@ -160,6 +161,11 @@ class Score:
         """The median of the estimate over the error, where there is an error."""
         ratios = [o.sharpness for o in self.estimated.outcomes if o.error]
         return float(np.median(ratios)) if ratios else nan
+
+    @property
+    def fresh(self) -> "Score":
+        """Those at points that are on no list, so that nothing can have been tuned to them."""
+        return self.where(lambda o: id(o.case) not in LISTED)
 
     def where(self, judgement: Callable[[Outcome], bool]) -> "Score":
         return Score([o for o in self.outcomes if judgement(o)])

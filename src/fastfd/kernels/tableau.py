@@ -71,6 +71,9 @@ DISBELIEF = 4.0
 HURRY, FAINT = 10.0, 0.2
 #: A longer block must be better than a shorter one by this factor: levels far beyond the scale of f change nothing.
 WORTHWHILE = 0.9
+#: In the error bar: the rounding of f and the noise that shows are in part the same; and f may round several times on its
+#: way to the result, though that happens not to show.
+OVERLAP, SEVERAL = 0.9, 2.0
 #: Rounding of the argument is assumed, unless the companion shows noise this many times smaller.
 SHOWN = 6.0
 #: Rows of ``steps``: h, falling, and the t that goes with it; then single numbers, the first of them the unit
@@ -204,7 +207,8 @@ def _note_bar(tab, steps, a, total, raw, argument, inner, rho, caution):
     outset, that is a derivative next to x (`inner`), and no difference shows it."""
     row = LOCAL
     rounding, noise = tab[BEST, row + ROUNDING, a], max(raw, argument)
-    bar = 2 * tab[BEST, row + TRUNCATION, a] + rounding + noise + inner + steps[CONTROL, UNIT] * abs(tab[BEST, row + VALUE, a])
+    random = max(OVERLAP * (rounding + noise), SEVERAL * rounding)
+    bar = 2 * tab[BEST, row + TRUNCATION, a] + random + inner + steps[CONTROL, UNIT] * abs(tab[BEST, row + VALUE, a])
     if raw > 4 * max(rounding, argument):  # noisy: one sample of it is not enough
         bar, caution = bar + max(0.0, min(tab[BEST, row + BAND, a], 10 * raw) - raw), CAUTION
     tab[BEST, row + TOTAL, a], tab[BEST, row + RHO, a] = total, rho
