@@ -92,7 +92,9 @@ LEVELS, MOST_CALLS = 32, 70
 RATIO, FALL, LEAP = 3.7, 4.3, 17.3
 #: Outputs compared at a time: most do not respond to a column.
 BLOCK = 32
-MOST_UPS = 6
+#: How often it goes up, and how often where a high derivative is nothing but noise: next to it a step more is a factor
+#: of a hundred, so what does not show on steps beyond |x| is hardly there.
+MOST_UPS, HOPELESS_UPS = 6, 3
 #: Noise this many times the rounding of f is called by its name.
 NOISE_SHOWS = 1e3
 #: Once the first entry is known, others ask for more levels only if they are known this many times worse than wanted,
@@ -607,7 +609,8 @@ def _weigh(tab, steps, count, members, y0, a, order, rtol, x_size):
             noise = max(noise, hidden)
         return _finer(tab, steps, count, a, order, _model(tab, steps, a, order, truncation), noise, wanted)
     h = _suspicious(tab, steps, count, members, y0, a, order, x_size)
-    if h > 0.0 or count[UPS] >= MOST_UPS:
+    hopeless = order > 2 and abs(tab[BEST, VALUE, a]) <= noise
+    if h > 0.0 or count[UPS] >= (HOPELESS_UPS if hopeless else MOST_UPS):
         return h
     count[UPS], count[LAST] = count[UPS] + 1, UP
     return _climb(tab, steps, count, a, order, total, noise, rtol)
