@@ -377,6 +377,15 @@ def test_empty_at_first_or_later(f, n, m, more):
     assert np.allclose(J(np.ones(n), more), 1.0, rtol=1e-12)
 
 
+@pytest.mark.parametrize("method", ["adaptive", "central"])
+def test_a_point_that_is_not_finite_where_there_is_nothing_to_do(method):
+    """No results, or no direction: x is looked at all the same."""
+    f = fastfd.Jacobian(lambda x: np.zeros(0), method=method)
+    for call in (lambda: f(np.inf), lambda: f([1.0, np.nan]), lambda: fastfd.jvp(scaled, [1.0, np.inf], [0.0, 0.0], (2.0,))):
+        with pytest.raises(ValueError, match="finite"):
+            call()
+
+
 def test_v_zero():
     found, info = fastfd.jvp(scaled, X2, [0.0, 0.0], (2.0,), full_output=True)
     assert np.array_equal(found, [0.0, 0.0]) and np.array_equal(info.error, [0.0, 0.0])

@@ -52,8 +52,11 @@ class Columns(NamedTuple):
     longest: Array = NOTHING
 
 
-def nothing(n: int, m: int) -> Columns:
-    """The columns of an empty Jacobian."""
+def nothing(x: Array, n: int, m: int) -> Columns:
+    """The columns of an empty Jacobian, at a point that has to be finite all the same."""
+    wrong = ~np.isfinite(x.reshape(-1))
+    if wrong.any():
+        bad_coordinate(x, 2 * int(np.argmax(wrong)))
     return Columns(np.zeros((n, m)), np.zeros((n, m)), np.zeros(n), 1, np.zeros(n, int))
 
 

@@ -108,7 +108,7 @@ class Jacobian(Prepared):
             rows = job.rows(x, args)
             self._open_lane(job, x, args)
             return assemble(rows, job), None
-        found = nothing(x.size, job.m) if job.empty else self._columns(job, x, args)
+        found = nothing(x, x.size, job.m) if job.empty else self._columns(job, x, args)
         info = self._info(found, job)
         return assemble(found.rows, job), _with_sides(info, job, [(x, i) for i in range(x.size)], args)
 
@@ -306,7 +306,7 @@ class Directional(Jacobian):
     def _evaluate(self, x: Array, args: tuple, full: bool, *more: Any) -> tuple[Any, Info | None]:
         job, v = self._job(x, args), more[0]
         if job.empty or not v.any():
-            found = nothing(1, job.m)
+            found = nothing(x, 1, job.m)
         elif self._plan.kind == "complex":
             found = _combined(job.columns(x, args), v)
         elif self._plan.kind == "fixed" and not full:
