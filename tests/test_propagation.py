@@ -131,6 +131,8 @@ def test_what_is_no_covariance(cov, text):
 def test_what_has_none():
     with pytest.raises(TypeError, match="cov must be real numbers, got list of dtype"):
         fastfd.propagate(linear, X, ["a", "b", "c"])
+    with pytest.raises(ValueError, match="full_output must be True or False, got array"):
+        fastfd.propagate(linear, X, COV, full_output=np.ones(2))
     with pytest.raises(TypeError, match="f must return real numbers to propagate errors"):
         fastfd.propagate(lambda x: 1j * x, X, COV)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastfd.first import jacobian
 from fastfd.function import wrap
+from fastfd.plan import checked_flag
 from fastfd.prepared import given
 from fastfd.run import Changed, as_point
 
@@ -124,7 +125,7 @@ def propagate(
     >>> np.round(found.y, 2), np.round(found.std, 2)
     (array([127.73, 219.85]), array([0.07, 0.3 ]))
     """
-    point, extra = as_point(x), given(args)
+    point, extra, full = as_point(x), given(args), checked_flag(full_output, "full_output")
     known = _checked(cov, point)
     J, info = jacobian(
         f, point, extra, method=method, accuracy=accuracy, step=step, rtol=rtol, bounds=bounds, parallel=parallel, noise=noise,
@@ -135,7 +136,7 @@ def propagate(
         raise Changed
     with np.errstate(all="ignore"):  # where variances leave the range of the doubles they are infinite, and say so
         result = Propagated(y if y.ndim else float(y), _product(J, known, y.shape))
-    return (result, info) if full_output else result
+    return (result, info) if full else result
 
 
 def _value(f: Callable, x: Array, args: tuple, out_size: int | None) -> Array:

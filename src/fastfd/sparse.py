@@ -184,10 +184,10 @@ def detect_sparsity(
     if not isinstance(samples, int | np.integer) or isinstance(samples, bool) or samples < 1:
         msg = f"samples must be a whole number from 1 on, got {samples!r}"
         raise ValueError(msg)
-    function, nan = wrap(f, out_size), checked_flag(nan, "nan")
+    function, nan, full = wrap(f, out_size), checked_flag(nan, "nan"), checked_flag(full_output, "full_output")
     search = Detection(function, as_point(x), function.arguments(given(args)), bounds, int(samples), nan, seed)
     pattern = search.pattern()
-    found, full = pattern.matrix(np.ones(pattern.size, bool)), checked_flag(full_output, "full_output")
+    found = pattern.matrix(np.ones(pattern.size, bool))
     info = SparsityInfo(search.nfev, int(samples), search.varies, search.full, search.found)
     return (found, info) if full else found
 
