@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from judge import Answer, Score, judged, known, points
 from numba import njit
 from scenarios import SCENARIOS, U32, U64, Scenario, as_python
 
@@ -174,3 +175,16 @@ def test_adaptive_is_better_than_fixed_central():
             ]
             ratios.append(error[0] / max(error[1], 1e-16))
     assert len(ratios) > 12 and np.median(ratios) < 1e-2
+
+
+@pytest.mark.parametrize("keywords", [{}, {"step": 1e-3}, {"step": 1e-2}, {"accuracy": 4}], ids=str)
+@pytest.mark.parametrize("method", ["forward", "central"])
+def test_fixed_bars_cover_whatever_limits_them(method, keywords):
+    """Rounding, or truncation, of which half the step shows the leading term only."""
+    cases = known(points(20261125, 4, 200, ["smooth", "random"]))
+
+    def fixed(f, x, args, order):
+        value, info = fastfd.derivative(f, x, args, method=method, full_output=True, **keywords)
+        return Answer(float(value), float(info.error))
+
+    assert Score([judged(case, fixed) for case in cases]).coverage >= 0.99

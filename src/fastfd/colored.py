@@ -15,7 +15,7 @@ from fastfd.pattern import Pattern, read_alone
 from fastfd.plan import Plan, along
 from fastfd.remote import Output, begun, fresh
 from fastfd.run import Job, aligned, bad_coordinate
-from fastfd.steps import checked_bounds, hefts, imaginary_steps, place_reach, place_steps
+from fastfd.steps import change_to_error, checked_bounds, hefts, imaginary_steps, place_reach, place_steps
 
 __all__ = ["ColoredComplex", "ColoredFixed", "ColoredSearch", "Entries", "Missed", "Reads"]
 
@@ -200,14 +200,13 @@ class ColoredFixed(_ColoredJob):
         return reads.complete(data)
 
     def _judged(self, data: Array, finer: Array, y0: Array, steps: Array, groups: tuple) -> Entries:
-        """The change under halving, scaled up to the error of the longer step, and the rounding of both."""
+        """The truncation error, and the rounding of both steps."""
         main, pattern = self.plan.stencils[0], self.reads.pattern
-        gain = 2.0**main.accuracy / (2.0**main.accuracy - 1)
         h, rows = steps[pattern.indices, 0], np.repeat(np.arange(self.m), np.diff(pattern.indptr))
         weight = 2 * self.roundoff * main.rounding * 3 * hefts(self.table, steps)[pattern.indices]
         with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
             rounding = weight / h * (np.abs(y0[rows]) + np.abs(data) * h)
-            error = gain * np.abs(data - finer) + rounding
+            error = change_to_error(main) * np.abs(data - finer) + rounding
         nfev = 1 + 2 * int(self._calls[groups[2]].sum())
         return Entries(data, error, steps[:, 0], nfev, self._verdicts(data, error, rounding))
 

@@ -29,7 +29,7 @@ from fastfd.kernels.sweep import sweep
 from fastfd.plan import Groups, Plan, along, one_by_one
 from fastfd.remote import begun, fresh
 from fastfd.run import LINE, Job, aligned, bad_coordinate
-from fastfd.steps import TINY_ROOM, checked_bounds, hefts, imaginary_steps, place_reach, place_steps
+from fastfd.steps import TINY_ROOM, change_to_error, checked_bounds, hefts, imaginary_steps, place_reach, place_steps
 
 __all__ = [
     "MOST_SIDES", "NOT_COMPLEX", "REAL_ONLY", "Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "disagreement",
@@ -218,15 +218,14 @@ class FixedJob(_StepJob):
         return rows
 
     def judged(self, rows: Array, finer: Array, y0: Array, steps: Array) -> Columns:
-        """The change under halving, scaled up to the error of the longer step, and the rounding of both."""
+        """The truncation error, and the rounding of both steps."""
         main = self.plan.stencils[0]
-        gain = 2.0**main.accuracy / (2.0**main.accuracy - 1)
         h = steps[:, :1]
         with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
             scale = 2 * self.roundoff * main.rounding * (1 + 2.0**main.order) / h**main.order
             scale *= hefts(self.table, steps)[:, None]
             rounding = scale * (np.abs(y0) + np.abs(rows) * h**main.order)
-            error = gain * np.abs(rows - finer) + rounding
+            error = change_to_error(main) * np.abs(rows - finer) + rounding
         nfev = 1 + 2 * int(self._calls[steps[:, 1].astype(int)].sum())
         return Columns(rows, error, steps[:, 0], nfev, _verdicts(rows, error, rounding))
 

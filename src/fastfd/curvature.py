@@ -18,7 +18,7 @@ from fastfd.plan import Groups, Plan, one_by_one_and
 from fastfd.remote import Output, begun, both_halves, fresh
 from fastfd.run import Job
 from fastfd.stencils import named_stencil
-from fastfd.steps import hefts, stencil_table
+from fastfd.steps import change_to_error, hefts, stencil_table
 
 __all__ = ["Curvature", "FixedPairs", "Listed", "SearchPairs", "mixed_stencils"]
 
@@ -141,12 +141,11 @@ class FixedPairs(_PairJob):
         if not full:
             return Curvature(data, data, steps, 0, steps)
         finer, main = self._listed(x, args, pairs, steps * [0.5, 1.0]), self.plan.stencils[0]
-        gain, pattern = 2.0**main.accuracy / (2.0**main.accuracy - 1), pairs.pattern
-        fine = steps[:, 0] / hefts(self.table, steps)
+        pattern, fine = pairs.pattern, steps[:, 0] / hefts(self.table, steps)
         rounding = 2 * self.line.roundoff * main.rounding * 5 * abs(self.line.at(x, args)[0])
         with np.errstate(all="ignore"):
             area = np.repeat(fine, np.diff(pattern.indptr)) * fine[pattern.indices]
-            error = gain * np.abs(data - finer) + rounding / area
+            error = change_to_error(main) * np.abs(data - finer) + rounding / area
         calls = 1 + 2 * int(self.table[:, 0].max() ** 2 * pairs.partners.size + self.n * len(main.offsets))
         status = np.where(np.isfinite(pairs.worst(np.abs(data))), CONVERGED, DOMAIN)
         return Curvature(data, error, steps[:, 0], calls, status)
@@ -177,13 +176,12 @@ class FixedPairs(_PairJob):
         return value[self.n, : self.n]
 
     def _with_error(self, value: Array, finer: Array, x: Array, args: tuple, a: Array, b: Array) -> Curvature:
-        """The change under halving, scaled up, and the rounding of both."""
+        """The truncation error, and the rounding of both steps."""
         main, y0 = self.plan.stencils[0], np.abs(self.line.at(x, args))
-        gain = 2.0**main.accuracy / (2.0**main.accuracy - 1)
         with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
             fine_a, fine_b = (steps[:, 0] / hefts(self.table, steps) for steps in (a, b))
             area = (fine_a[:, None, None] * fine_b[None, :, None]).reshape((*value.shape[:-1], 1))
-            error = gain * np.abs(value - finer) + 2 * self.line.roundoff * main.rounding * 5 * y0 / area
+            error = change_to_error(main) * np.abs(value - finer) + 2 * self.line.roundoff * main.rounding * 5 * y0 / area
         bad = ~np.isfinite(value).reshape(self.n, -1).all(axis=1)
         sizes = self.table[:, 0].max()
         calls = 2 * int(sizes**2 * value[..., 0].size / 2 + a.shape[0] * len(main.offsets)) + 1

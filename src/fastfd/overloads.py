@@ -50,7 +50,7 @@ from fastfd.kernels.pairs import axes, fixed_pairs, mixed_pairs
 from fastfd.kernels.sweep import sweep, sweep_points
 from fastfd.plan import RTOL, Plan, checked_order
 from fastfd.run import LINE
-from fastfd.steps import stencil_table, unit_roundoff
+from fastfd.steps import change_to_error, stencil_table, unit_roundoff
 
 __all__ = ["compiled"]
 
@@ -427,7 +427,7 @@ class _Law:
         main = plan.stencils[0]
         self.table, self.relative = frozen(plan.table), plan.relative_step(called.roundoff)
         self.centred = 0 in main.offsets or not _absent(bounds)
-        self.gain = 2.0**main.accuracy / (2.0**main.accuracy - 1)
+        self.gain = change_to_error(main)
         self.weight = 2 * called.roundoff * main.rounding * (1 + 2.0**main.order)
 
 

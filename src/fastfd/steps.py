@@ -12,7 +12,7 @@ from fastfd.stencils import Stencil
 
 __all__ = [
     "HASTY", "LONGEST", "NO_ROOM", "SHORTEST", "START", "TINY_ROOM", "base_step", "base_step_in_doubles", "bound_pair",
-    "checked_bounds",
+    "change_to_error", "checked_bounds",
     "even_step", "exact_along", "exact_step", "first_step", "heft", "hefts", "imaginary_step", "imaginary_steps", "place",
     "place_reach", "place_search", "place_steps", "relative_step", "stencil_table", "unit_roundoff",
 ]  # fmt: skip
@@ -41,6 +41,12 @@ def relative_step(stencil: Stencil, roundoff: float) -> float:
     """The h/L with the least C₁ hᵖ/Lᵖ + C₂ u (L/h)ᵈ, for a function of length scale L."""
     d, p = stencil.order, stencil.accuracy
     return float((d * stencil.rounding * 2 * roundoff / (p * stencil.truncation)) ** (1 / (d + p)))
+
+
+def change_to_error(stencil: Stencil) -> float:
+    """How much larger the truncation error may be than the change that half the step makes: twice the leading term of it, for
+    there are others."""
+    return 2.0 * 2.0**stencil.accuracy / (2.0**stencil.accuracy - 1)
 
 
 def stencil_table(stencils: tuple[Stencil, ...]) -> NDArray[np.float64]:

@@ -280,8 +280,8 @@ def _looks(row, centred):
 
 @helper
 def _judge(rows, finer, y, h, order, gain, weight):
-    """The error bars of a column, in place of its values at half the step: the change under halving, scaled up, and the
-    rounding of both; and the verdict. (``weight``: the rounding of f in the column, over \\|f\\|/hᵈ.)"""
+    """The error bars of a column, in place of its values at half the step: the truncation error and the rounding of both
+    steps; and the verdict. (``weight``: the rounding of f in the column, over \\|f\\|/hᵈ.)"""
     power, lost, finite = 1.0, False, True
     for _ in range(order):
         power *= h

@@ -69,6 +69,8 @@ CAUTION = 2.0
 DISBELIEF = 4.0
 #: The same for a table of two levels, which has no rate of its own; and how visible truncation may be in it.
 HURRY, FAINT = 10.0, 0.2
+#: What is this many times the noise is not noise alone.
+LEFT = 10.0
 #: A longer block must be better than a shorter one by this factor: levels far beyond the scale of f change nothing.
 WORTHWHILE = 0.9
 #: In the error bar: the rounding of f and the noise that shows are in part the same; and f may round several times on its
@@ -164,9 +166,11 @@ def _rate(tab, steps, i, a, value, low):
 
 
 @helper
-def _idle(tab, steps, i, a, value, low):
-    """Whether level i changes nothing where a change by one rounding already would say that it is beyond the scale of f."""
-    return value == low and steps[CONTROL, UNIT] * abs(value) * steps[T, i] > tab[BEST, GAIN, a] * steps[T, i + 1]
+def _idle(tab, steps, i, a, value, low, noise):
+    """Whether level i changes nothing where a change by one rounding already would say that it is beyond the scale of f, and
+    something was left to change: not so for a straight line, of which the shorter block shows but noise."""
+    beyond = steps[CONTROL, UNIT] * abs(value) * steps[T, i] > tab[BEST, GAIN, a] * steps[T, i + 1]
+    return value == low and beyond and tab[BEST, SHORTER, a] > LEFT * noise
 
 
 @helper
@@ -265,7 +269,7 @@ def extend(tab, steps, j, entries, s_p, s_c, argument_size, caution):
             if size < s_p + 2:
                 continue
             value, rounding, band = tab[P + 3 * s_p, i, a], tab[N + 3 * s_p, i, a], abs(low - high)
-            idle = _idle(tab, steps, i, a, value, low)
+            idle = _idle(tab, steps, i, a, value, low, rounding + raw)
             rho, rho_2 = _rate(tab, steps, i, a, value, low), _companion_rate(tab, steps, i, a, tab[C + 3 * s_c, i, a], other)
             known = size >= s_p + 3
             truncation = band
