@@ -86,7 +86,7 @@ def killed(rounds: int) -> Iterator[Row]:
             for _ in range(rounds):
                 for name in samples:
                     if workers is two:
-                        two.wait_for_workers(2)
+                        two.wait_for_workers(2, timeout=60)
                     if name == "killed":
                         mark.touch()
                     samples[name].append(timed(lambda: f(X, str(mark))))  # noqa: B023

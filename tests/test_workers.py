@@ -299,7 +299,7 @@ DASK = """
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         with Client(cluster) as client:
             for workers in (client, client.map):
-                client.wait_for_workers(2)
+                client.wait_for_workers(2, timeout=60)
                 J, more, made = once(workers)
                 assert np.array_equal(J, expected) and more.nfev == info.nfev, "bits"
                 assert info.nfev < made <= info.nfev + 3 + 2 * 2 * 5, (made, info.nfev)  # and one that was not fetched yet
