@@ -38,6 +38,11 @@ class Entries(NamedTuple):
     status: NDArray[np.int64]
 
 
+def _alone(data: Array) -> Entries:
+    """Entries of which nobody asked how well they are known."""
+    return Entries(data, data, NOTHING, 0, np.zeros(0, int))
+
+
 class Reads:
     """A pattern, its colours, and where each entry is read: in its own column, or in that of its mirror image.
 
@@ -162,7 +167,7 @@ class ColoredFixed(_ColoredJob):
         by_law = not full and self.plan.bounds is None and not self.given.size
         if by_law and law_steps(x.reshape(-1), self.relative, self.roundoff, reads.coords, here, speeds):
             data = self._data(x, args, self.at(x, args) if self.centred else NOTHING, self._colors, here, speeds)
-            return Entries(data, data, NOTHING, 0, np.zeros(0, int))
+            return _alone(data)
         steps = np.empty((x.size, 2))
         law = self.given, self.relative, self.roundoff, *self.bounds(x)
         self._check(x, place_steps(x.reshape(-1), *law, self.table, steps))
@@ -171,7 +176,7 @@ class ColoredFixed(_ColoredJob):
         own_steps(x.reshape(-1), steps, groups[1], here, speeds)
         data = self._data(x, args, y0, groups, here, speeds)
         if not full:
-            return Entries(data, data, steps[:, 0], 0, np.zeros(0, int))
+            return _alone(data)
         return self._judged(data, self._data(x, args, y0, groups, here, 0.5 * speeds), y0, steps, groups)
 
     @property
@@ -245,7 +250,7 @@ class ColoredSearch(_ColoredJob):
         )  # fmt: skip
         reads.complete(data)
         if not full:
-            return Entries(data, data, NOTHING, 0, np.zeros(0, int))
+            return _alone(data)
         return Entries(data, reads.complete(error), notes[:, 0], 1 + int(calls.sum()), notes[:, 2].astype(int))
 
 
