@@ -171,8 +171,8 @@ class FixedJob(_StepJob):
         self._check(x, place_steps(x.reshape(-1), *law, *self.bounds(x, share), self.table, steps))
         return steps
 
-    def _front(self, lower: Array, upper: Array, groups: Groups) -> tuple:
-        law = self.given, self.relative, self.roundoff, lower, upper, self.table
+    def _front(self, lower: Array, upper: Array, groups: Groups, table: Array | None = None) -> tuple:
+        law = self.given, self.relative, self.roundoff, lower, upper, self.table if table is None else table
         return (*law, self.plan.order, groups.index, groups.speeds)
 
     def _scratch(self) -> tuple:
@@ -208,11 +208,12 @@ class FixedJob(_StepJob):
         return self.sweep_rows(x, args, self.at(x, args) if self.centred else NOTHING, groups, steps)
 
     def sweep_rows(
-        self, x: Array, args: tuple, centre: Array, groups: Groups, steps: Array, begin: bool = False
-    ) -> Array:
+        self, x: Array, args: tuple, centre: Array, groups: Groups, steps: Array, begin: bool = False,
+        table: Array | None = None,
+    ) -> Array:  # fmt: skip
         rows, plan = np.empty((groups.count, self.m)), self.plan
         lower, upper = self.bounds(x) if begin else self.free
-        rest = (*self._front(lower, upper, groups), rows, centre, steps)
+        rest = (*self._front(lower, upper, groups, table), rows, centre, steps)
         if self.run(x, args, rest, groups.count, plan.parallel, begin, writes=fresh(rows)) % 8 == NONFINITE:
             self.at(x, args)  # not finite at x itself: that is an error; else a node left the domain, and nan says so
         return rows
@@ -226,8 +227,12 @@ class FixedJob(_StepJob):
             scale *= hefts(self.table, steps)[:, None]
             rounding = scale * (np.abs(y0) + np.abs(rows) * h**main.order)
             error = change_to_error(main) * np.abs(rows - finer) + rounding
-        nfev = 1 + 2 * int(self._calls[steps[:, 1].astype(int)].sum())
+        nfev = 1 + 2 * int(self.looks(steps).sum())
         return Columns(rows, error, steps[:, 0], nfev, _verdicts(rows, error, rounding))
+
+    def looks(self, steps: Array) -> NDArray[np.int64]:
+        """The evaluations that each column takes, besides f(x)."""
+        return self._calls[steps[:, 1].astype(int)]
 
 
 def _verdicts(rows: Array, error: Array, rounding: Array) -> NDArray[np.int64]:

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import warnings
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.columns import FixedJob, SearchJob
+from fastfd.columns import NOTHING, FixedJob, SearchJob
 from fastfd.function import Function
 from fastfd.info import Info
 from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, NOISY, ROUNDED, SCALELESS, workspace
-from fastfd.kernels.pairs import NOISE_SHOWS, NOTES, RUNGS, axes, fixed_listed, fixed_pairs, mixed_listed, mixed_pairs
+from fastfd.kernels.pairs import (
+    INNER,
+    NOISE_SHOWS,
+    NOTES,
+    RUNGS,
+    add_gradient_of,
+    add_nodes_of,
+    axes,
+    fixed_listed,
+    fixed_pairs,
+    mixed_listed,
+    mixed_pairs,
+    most_change_of,
+)
 from fastfd.pattern import Pattern
 from fastfd.plan import Groups, Plan, one_by_one_and
 from fastfd.remote import Output, begun, both_halves, fresh
 from fastfd.run import Job
 from fastfd.stencils import named_stencil
-from fastfd.steps import change_to_error, hefts, stencil_table
+from fastfd.steps import change_to_error, hefts, node_row, node_table, stencil_table, widest
 
 __all__ = ["Curvature", "FixedPairs", "Listed", "SearchPairs", "mixed_stencils"]
 
@@ -27,6 +41,8 @@ Array = NDArray[np.float64]
 HALF = 0.49
 #: All of it but what x - h may lose in rounding.
 ALMOST = 1 - 2.0**-30
+#: Steps and their stencils at half the steps.
+HALVED = np.array([0.5, 1.0])
 #: From the median of samples of noise to twice its standard deviation.
 LOUD = 3.0
 
@@ -110,7 +126,11 @@ class _PairJob:
 
 
 class FixedPairs(_PairJob):
-    """The first-derivative stencil of one direction applied to that of the other; a second one on the diagonal."""
+    """The first-derivative stencil of one direction applied to that of the other; a second one on the diagonal.
+
+    For error bars all is done again at half the steps, and there node by node along the axes, or along v: so it shows how steep f
+    is, without which nobody knows its rounding where f(x) is 0.
+    """
 
     listing = staticmethod(fixed_listed)
 
@@ -118,41 +138,65 @@ class FixedPairs(_PairJob):
         super().__init__(function, plan, x, args, FixedJob, fixed_pairs, lambda n, m: (np.empty(n + m),))
         self.table = stencil_table(mixed_stencils(plan))
 
+    @cached_property
+    def _nodes(self) -> tuple[Array, Array]:
+        """The tables along axes and of pairs, with their nodes."""
+        return node_table(self.line.table), node_table(self.table)
+
     def matrix(self, x: Array, args: tuple, full: bool) -> Curvature:
-        steps = self.line.place(x)
-        value = self._matrix(x, args, self.line.groups, steps)
+        steps, y0, groups = self.line.place(x), self.line.at(x, args), self.line.groups
+        value = self._pairs(x, args, y0, groups, steps, self._diagonal(x, args, y0, steps))
         if not full:
             return Curvature(value, value, steps, 0, steps)
-        finer = self._matrix(x, args, self.line.groups, steps * [0.5, 1.0])
-        return self._with_error(value, finer, x, args, steps, steps)
+        along, slopes = self._node_by_node(x, args, y0, steps)
+        finer = self._pairs(x, args, y0, groups, steps * HALVED, along)
+        h, heft, nodes = steps[:, 0], self._hefts(steps), self._looks(steps)
+        change = steps[:, :1] * slopes
+        size = self._size(x, y0, steps, slopes) + (change[:, None] + change)
+        error = self._bars(value, finer, np.multiply.outer(h, h), np.multiply.outer(heft, heft), size)
+        calls = (nodes.sum() ** 2 - (nodes**2).sum()) // 2 + self.line.looks(steps).sum()
+        return self._found(value, error, steps, calls)
 
-    def _matrix(self, x: Array, args: tuple, groups: Groups, steps: Array) -> Array:
+    def _diagonal(self, x: Array, args: tuple, y0: Array, steps: Array) -> Array:
+        return self.line.sweep_rows(x, args, y0 if self.line.centred else NOTHING, self.line.groups, steps)
+
+    def _pairs(self, x: Array, args: tuple, y0: Array, groups: Groups, steps: Array, diagonal: Array) -> Array:
         value, count = np.empty((groups.count, groups.count, self.m)), groups.count
-        centre = self.line.at(x, args)
-        diagonal = self.line.sweep_rows(x, args, centre if self.line.centred else np.empty(0), groups, steps)
-        rest = (centre, groups.index, groups.speeds, steps, self.table, value)
+        rest = (y0, groups.index, groups.speeds, steps, self.table, value)
         self.pairs.run(x, args, rest, count, self.plan.parallel, writes=both_halves(value))
         value[np.arange(count), np.arange(count)] = diagonal
         return value
 
+    def _node_by_node(self, x: Array, args: tuple, y0: Array, steps: Array) -> tuple[Array, Array]:
+        """The second derivatives along the axes at half the steps, and the slopes of f up to their nodes."""
+        table, looks = self._nodes[0], steps * HALVED
+        sums, slopes = np.zeros((2, self.n, self.m))
+        for k in range(widest(table)):
+            looks[:, 1] = node_row(table, steps[:, 1], k)
+            values = self.line.sweep_rows(x, args, y0, self.line.groups, looks, table=table)
+            add_nodes_of(values, table, looks, y0, sums, slopes)
+        return sums, slopes
+
     def listed(self, x: Array, args: tuple, pairs: Listed, full: bool) -> Curvature:
-        steps = self.line.place(x)
-        data = self._listed(x, args, pairs, steps)
+        steps, y0 = self.line.place(x), self.line.at(x, args)
+        data = self._listed(x, args, pairs, steps, self._diagonal(x, args, y0, steps))
         if not full:
             return Curvature(data, data, steps, 0, steps)
-        finer, main = self._listed(x, args, pairs, steps * [0.5, 1.0]), self.plan.stencils[0]
-        pattern, fine = pairs.pattern, steps[:, 0] / hefts(self.table, steps)
-        rounding = 2 * self.line.roundoff * main.rounding * 5 * abs(self.line.at(x, args)[0])
-        with np.errstate(all="ignore"):
-            area = np.repeat(fine, np.diff(pattern.indptr)) * fine[pattern.indices]
-            error = change_to_error(main) * np.abs(data - finer) + rounding / area
-        calls = 1 + 2 * int(self.table[:, 0].max() ** 2 * pairs.partners.size + self.n * len(main.offsets))
+        along, slopes = self._node_by_node(x, args, y0, steps)
+        finer = self._listed(x, args, pairs, steps * HALVED, along)
+        rows, columns = np.repeat(np.arange(self.n), np.diff(pairs.pattern.indptr)), pairs.pattern.indices
+        h, heft, nodes = steps[:, 0], self._hefts(steps), self._looks(steps)
+        size, change = self._size(x, y0, steps, slopes)[0], h * slopes[:, 0]
+        error = self._bars(
+            data, finer, h[rows] * h[columns], heft[rows] * heft[columns], size + (change[rows] + change[columns])
+        )
+        first = np.repeat(np.arange(self.n), np.diff(pairs.starts))
+        calls = (nodes[first] * nodes[pairs.partners]).sum() + self.line.looks(steps).sum()
         status = np.where(np.isfinite(pairs.worst(np.abs(data))), CONVERGED, DOMAIN)
-        return Curvature(data, error, steps[:, 0], calls, status)
+        return Curvature(data, error, steps[:, 0], 1 + 2 * int(calls), status)
 
-    def _listed(self, x: Array, args: tuple, pairs: Listed, steps: Array) -> Array:
+    def _listed(self, x: Array, args: tuple, pairs: Listed, steps: Array, diagonal: Array) -> Array:
         groups, out = self.line.groups, np.empty((pairs.partners.size, self.m))
-        diagonal = self.line.product(x, args, groups, steps)
         rest = groups.index, groups.speeds, steps, self.table, pairs.starts, pairs.partners, out
         self.some.run(x, args, rest, self.n, self.plan.parallel, writes=pairs.written(out))
         return pairs.spread(out, diagonal)
@@ -160,32 +204,62 @@ class FixedPairs(_PairJob):
     def product(self, x: Array, args: tuple, v: Array, full: bool) -> Curvature:
         if not v.any():
             return _no_product(self.n, self.m)
-        groups, steps = one_by_one_and(v), self.line.place(x, HALF)
+        groups, steps, y0 = one_by_one_and(v), self.line.place(x, HALF), self.line.at(x, args)
         both = np.vstack([steps, self.line.along(x, v, HALF)])
-        value = self._row(x, args, groups, both)
+        value = self._row(x, args, y0, groups, both, self.table)
         if not full:
             return Curvature(value, value, steps, 0, steps)
-        finer = self._row(x, args, groups, both * [0.5, 1.0])
-        return self._with_error(value, finer, x, args, steps, both[-1:])
+        finer, slopes = self._gradient_by_gradient(x, args, y0, groups, both)
+        h, heft, nodes = both[:, 0], self._hefts(both), self._looks(both)
+        size = self._size(x, y0, steps, slopes) + (h[-1] * _most_change(slopes, v) + steps[:, :1] * slopes)
+        error = self._bars(value, finer, h[:-1] * h[-1], heft[:-1] * heft[-1], size)
+        return self._found(value, error, steps, nodes[:-1].sum() * nodes[-1])
 
-    def _row(self, x: Array, args: tuple, groups: Groups, steps: Array) -> Array:
+    def _row(self, x: Array, args: tuple, y0: Array, groups: Groups, steps: Array, table: Array) -> Array:
         """The last row of the matrix: v against every coordinate."""
-        value, centre = np.empty((groups.count, groups.count, self.m)), self.line.at(x, args)
-        rest = (centre, groups.index, groups.speeds, steps, self.table, value)
-        self.pairs.run(x, args, rest, 1, False, start=self.n)
+        value = np.empty((groups.count, groups.count, self.m))
+        self.pairs.run(x, args, (y0, groups.index, groups.speeds, steps, table, value), 1, False, start=self.n)
         return value[self.n, : self.n]
 
-    def _with_error(self, value: Array, finer: Array, x: Array, args: tuple, a: Array, b: Array) -> Curvature:
-        """The truncation error, and the rounding of both steps."""
-        main, y0 = self.plan.stencils[0], np.abs(self.line.at(x, args))
+    def _gradient_by_gradient(self, x: Array, args: tuple, y0: Array, groups: Groups, both: Array) -> tuple[Array, Array]:
+        """The product at half the steps, and the slopes of f at the nodes along v."""
+        table, looks, stencil = self._nodes[1], both * HALVED, int(both[-1, 1])
+        sums, slopes = np.zeros((2, self.n, self.m))
+        for k in range(int(table[stencil, 0])):
+            looks[-1, 1] = row = node_row(table, stencil, k)
+            values = self._row(x, args, y0, groups, looks, table)
+            add_gradient_of(values, table[row], looks[-1, 0], sums, slopes)
+        return sums, slopes
+
+    def _size(self, x: Array, y0: Array, steps: Array, slopes: Array) -> Array:
+        """How large the numbers are whose rounding is in f(x), each coordinate being as large as its step says, or larger."""
+        scales = np.maximum(np.abs(x.reshape(-1)), steps[:, 0] / self.line.relative)
+        return np.maximum(np.abs(y0), INNER * _most_change(slopes, scales))
+
+    def _hefts(self, steps: Array) -> Array:
+        return hefts(self.table, steps)
+
+    def _looks(self, steps: Array) -> NDArray[np.int64]:
+        """The nodes of each direction's first-derivative stencil."""
+        return self.table[steps[:, 1].astype(int), 0].astype(int)
+
+    def _bars(self, value: Array, finer: Array, area: Array, heft: Array, size: Array) -> Array:
+        """The truncation error, and the rounding of both steps: of f as large as it is at the nodes (`size` and, aside from both
+        axes, the second derivative), with one-sided stencils' larger weights."""
+        main, shape = self.plan.stencils[0], (*area.shape, *(1,) * (value.ndim - area.ndim))
+        area, weight = area.reshape(shape), 2 * self.line.roundoff * main.rounding * 5 * heft.reshape(shape)
         with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
-            fine_a, fine_b = (steps[:, 0] / hefts(self.table, steps) for steps in (a, b))
-            area = (fine_a[:, None, None] * fine_b[None, :, None]).reshape((*value.shape[:-1], 1))
-            error = change_to_error(main) * np.abs(value - finer) + 2 * self.line.roundoff * main.rounding * 5 * y0 / area
+            return change_to_error(main) * np.abs(value - finer) + weight * (size / area + np.abs(value))
+
+    def _found(self, value: Array, error: Array, steps: Array, calls: int) -> Curvature:
         bad = ~np.isfinite(value).reshape(self.n, -1).all(axis=1)
-        sizes = self.table[:, 0].max()
-        calls = 2 * int(sizes**2 * value[..., 0].size / 2 + a.shape[0] * len(main.offsets)) + 1
-        return Curvature(value, error, a[:, 0], calls, np.where(bad, DOMAIN, CONVERGED))
+        return Curvature(value, error, steps[:, 0], 1 + 2 * int(calls), np.where(bad, DOMAIN, CONVERGED))
+
+
+def _most_change(slopes: Array, v: Array) -> Array:
+    most = np.empty(slopes.shape[1])
+    most_change_of(slopes, v, most)
+    return most
 
 
 def mixed_stencils(plan: Plan) -> tuple[Any, ...]:

@@ -50,7 +50,7 @@ from fastfd.kernels.pairs import axes, fixed_pairs, mixed_pairs
 from fastfd.kernels.sweep import sweep, sweep_points
 from fastfd.plan import RTOL, Plan, checked_order
 from fastfd.run import LINE
-from fastfd.steps import change_to_error, stencil_table, unit_roundoff
+from fastfd.steps import change_to_error, node_table, stencil_table, unit_roundoff
 
 __all__ = ["compiled"]
 
@@ -59,7 +59,7 @@ _SWEEP, _EXTRAPOLATE = "1dd112iw12121bii", "111dddiw12221221" + "32wWbii"
 _SWEEP_POINTS, _EXTRAPOLATE_POINTS = "22i21ii", "2dddi222132wWii"
 _DIFFERENCES, _SEARCH = "a11dd112ibdd22211", "a1111dddi22211"
 _AXES, _PAIRS, _FIXED_PAIRS = "1w12dd1b222242132wWii", "1w12dd122433132wWii", "1w12231ii"
-_CURVATURE_BY_SEARCH, _CURVATURE_BY_DIFFERENCES = "aa1111ddd22211", "aa11dd1122bddi22211"
+_CURVATURE_BY_SEARCH, _CURVATURE_BY_DIFFERENCES = "aa1111ddd22211", "aa11dd11222bdd22211"
 _DIFFERENCES_AT_POINTS, _SEARCH_POINTS = "a1dd1122idd22211", "a111dddi22211"
 #: The stencil that is f itself.
 _IDENTITY = np.array([[1.0, 1.0, 0.0, 0.0, 0.0, 1.0]])
@@ -580,13 +580,13 @@ def _second_runner(plan: Plan, called: _Called, bounds: Any, rtol: Any, noise: A
                            notes, work, rest))), _room_for_curvature_search  # fmt: skip
     law, main = _Law(plan, called, bounds), plan.stencils[0]
     table, relative, centred, gain = law.table, law.relative, law.centred, law.gain
-    mixed = frozen(stencil_table(mixed_stencils(plan)))
-    weight, looks = 2 * roundoff * main.rounding * 5, len(main.offsets)
+    nodes, mixed = frozen(node_table(plan.table)), frozen(node_table(stencil_table(mixed_stencils(plan))))
+    weight = 2 * roundoff * main.rounding * 5
     along, across = linked(sweep, _SWEEP), linked(fixed_pairs, _FIXED_PAIRS)
     drive = linked_call(inside.curvature_by_differences, _CURVATURE_BY_DIFFERENCES)
     return small(lambda callee, flat, v, given, lower, upper, rtol, noise, out, error, notes, work, rest: drive(
-        callee, flat, (along(), across(), v, given, relative, roundoff, lower, upper, table(), mixed(), centred, gain, weight,
-                       looks, out, error, notes, work, rest))), _room_for_curvature  # fmt: skip
+        callee, flat, (along(), across(), v, given, relative, roundoff, lower, upper, table(), nodes(), mixed(), centred, gain,
+                       weight, out, error, notes, work, rest))), _room_for_curvature  # fmt: skip
 
 
 def _second(f, x, v, args, method, accuracy, step, rtol, bounds, parallel, noise, out_size, full, directed):

@@ -12,9 +12,9 @@ from fastfd.stencils import Stencil
 
 __all__ = [
     "HASTY", "LONGEST", "NO_ROOM", "SHORTEST", "START", "TINY_ROOM", "base_step", "base_step_in_doubles", "bound_pair",
-    "change_to_error", "checked_bounds",
-    "even_step", "exact_along", "exact_step", "first_step", "heft", "hefts", "imaginary_step", "imaginary_steps", "place",
-    "place_reach", "place_search", "place_steps", "relative_step", "stencil_table", "unit_roundoff",
+    "change_to_error", "checked_bounds", "even_step", "exact_along", "exact_step", "first_step", "heft", "hefts",
+    "imaginary_step", "imaginary_steps", "node_row", "node_table", "place", "place_reach", "place_search", "place_steps",
+    "relative_step", "stencil_table", "unit_roundoff", "widest",
 ]  # fmt: skip
 
 #: The first step of an adaptive search over |x|; start and ratio matter little, the estimate and the control decide.
@@ -61,10 +61,32 @@ def stencil_table(stencils: tuple[Stencil, ...]) -> NDArray[np.float64]:
     return table
 
 
+def node_table(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A table, and after its rows one for each node of each of them (and as many for all): f there alone, with its weight."""
+    width = widest(table)
+    alone = np.zeros((len(table), width, table.shape[1]))
+    alone[..., 0], alone[..., 1] = np.arange(width) < table[:, :1], table[:, 1:2]
+    alone[..., 4], alone[..., 4 + width] = table[:, 4 : 4 + width], table[:, 4 + width :]
+    return np.vstack([table, alone.reshape(-1, table.shape[1])])
+
+
+@helper
+def widest(table):
+    """How many nodes a row of the table has room for."""
+    return (table.shape[1] - 4) // 2
+
+
+@helper
+def node_row(table, s, k):
+    """The row of :func:`node_table` for node k of stencil s."""
+    width = widest(table)
+    return table.shape[0] // (1 + width) + s * width + k
+
+
 @helper
 def heft(table, s):
     """The rounding of stencil s against that of the one that was asked for: one-sided stencils have larger weights."""
-    width, own, asked = (table.shape[1] - 4) // 2, 0.0, 0.0
+    width, own, asked = widest(table), 0.0, 0.0
     for k in range(4 + width, 4 + 2 * width):
         own += abs(table[s, k] * table[s, 1])
         asked += abs(table[0, k] * table[0, 1])

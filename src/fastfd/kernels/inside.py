@@ -25,10 +25,10 @@ from fastfd.kernels.native import (
     kernel,
     stretch,
 )
-from fastfd.kernels.pairs import COUNT, NOISE_SHOWS, NOTES, RUNGS, STATUS
+from fastfd.kernels.pairs import COUNT, INNER, NOISE_SHOWS, NOTES, RUNGS, STATUS, add_gradient, add_nodes, most_change
 from fastfd.kernels.sweep import evaluate_at, failed
 from fastfd.kernels.tableau import P
-from fastfd.steps import LONGEST, SHORTEST, TINY_ROOM, heft, place, place_search
+from fastfd.steps import LONGEST, SHORTEST, TINY_ROOM, heft, node_row, place, place_search, widest
 
 __all__ = [
     "CALLS", "CROSSED", "MANY", "MISDIRECTED", "MISSHAPEN", "NOTED", "NO_CODE", "NO_WAY", "OUTSIDE", "STEP", "UNFIT_DIRECTION",
@@ -535,18 +535,19 @@ def _curvature(f, x, along, across, directed, rtol, roundoff, index, speeds, rea
 def room_for_curvature(n, m, directed):
     """The size of the workspace of :func:`curvature_by_differences`."""
     size = n + directed
-    return 2 * size * size * m + 2 * size * m + 4 * size + 12 * n + m + 16
+    return size * size * m + 3 * size * m + 7 * size + 12 * n + 4 * m + 16
 
 
 @kernel
-def curvature_by_differences(f, x, along, across, v, given, relative, roundoff, lower, upper, table, mixed, centred, gain,
-                             weight, looks, out, error, notes, work, space):  # fmt: skip
+def curvature_by_differences(f, x, along, across, v, given, relative, roundoff, lower, upper, table, nodes, mixed, centred, gain,
+                             weight, out, error, notes, work, space):  # fmt: skip
     """A Hessian, or its product with v, by the sweep and by pairs of fixed stencils at two addresses.
 
-    `mixed` has the first-derivative stencils that go with those of `table`; `looks` are the nodes of the stencil asked for.
+    `nodes` and `mixed` are tables with their nodes (see ``steps.node_table``): that of `table`, and that of the first-derivative
+    stencils that go with it.
     """
     n, m, directed = x.size, out.shape[1], int(v.size > 0)
-    size, free, full = n + directed, stretch(space, 0, 0), error.shape[0] > 0
+    size, free = n + directed, stretch(space, 0, 0)
     status = _unfit(x, given, lower, upper, 0.5, 0.0)
     if status == OK and not _passable(v):
         status = UNFIT_DIRECTION
@@ -574,58 +575,118 @@ def curvature_by_differences(f, x, along, across, v, given, relative, roundoff, 
         status = evaluate_at(f, x, stretch(work, 0, n), stretch(work, n, n + m), y0)
     if status != OK:
         return status
-    law = given, relative, roundoff, free, free, table, 2, index, speeds
-    code = _stencil_pairs(f, x, along, across, directed, law, mixed, centred, y0, steps, out, work, rest)
-    if full and code == OK:
-        _halve(steps, 0.5)
-        code = _stencil_pairs(f, x, along, across, directed, law, mixed, centred, y0, steps, error, work, rest)
-        _halve(steps, 2.0)
-        _judge_pairs(flattened(out), flattened(error), y0, steps, mixed, directed, gain, weight, notes)
-        notes[0, CALLS] = 2 * int(_most_nodes(mixed) ** 2 * out.shape[0] / 2 + n * looks)
+    law = given, relative, roundoff, free, free
+    if directed:
+        return _stencil_product(f, x, across, v, relative, index, speeds, mixed, gain, weight, y0, steps, out, error, notes, work,
+                                rest)  # fmt: skip
+    return _stencil_matrix(f, x, along, across, law, index, speeds, table, nodes, mixed, centred, gain, weight, y0, steps, out,
+                           error, notes, work, rest)  # fmt: skip
+
+
+@helper
+def _stencil_matrix(f, x, along, across, law, index, speeds, table, nodes, mixed, centred, gain, weight, y0, steps, out, error,
+                    notes, work, space):  # fmt: skip
+    """The matrix, and its error bars where they are wanted: from half the steps, node by node along the axes."""
+    n, m, point = x.size, y0.size, stretch(work, 0, x.size + y0.size)
+    own, slopes, values = carve(space, 0, (n, m)), carve(space, n * m, (n, m)), carve(space, 2 * n * m, (n, m))
+    looks, size, change = carve(space, 3 * n * m, (n, 2)), carve(space, 3 * n * m + 2 * n, (m,)), stretch(space, 0, 0)
+    scales, centre = carve(space, 3 * n * m + 2 * n + m, (n,)), y0 if centred else stretch(space, 0, 0)
+    code = call(along, f, x, (*law, table, 2, index, speeds, own, centre, steps, work, False, 0, n))
+    code = _stencil_pairs(f, x, across, code, index, speeds, mixed, y0, steps, own, out, point)
+    if error.shape[0] == 0 or code != OK:
+        return code
+    fill(flattened(own), 0.0)
+    fill(flattened(slopes), 0.0)
+    for k in range(widest(nodes)):
+        for g in range(n):
+            looks[g, 0], looks[g, 1] = 0.5 * steps[g, 0], node_row(nodes, int(steps[g, 1]), k)
+        if code == OK or code % 8 == NONFINITE:
+            code = call(along, f, x, (*law, nodes, 2, index, speeds, values, y0, looks, work, False, 0, n))
+        add_nodes(values, nodes, looks, y0, own, slopes)
+    _halve(steps, 0.5)
+    code = _stencil_pairs(f, x, across, code, index, speeds, mixed, y0, steps, own, error, point)
+    _halve(steps, 2.0)
+    _inner_size(x, y0, steps, law[1], slopes, scales, size)
+    _judge_pairs(flattened(out), flattened(error), size, change, slopes, steps, mixed, gain, weight, notes)
+    for i in range(n):
+        notes[0, CALLS] += 2 * _looks(table[int(steps[i, 1])], centred)
+        for j in range(i):
+            notes[0, CALLS] += 2 * mixed[int(steps[i, 1]), 0] * mixed[int(steps[j, 1]), 0]
     return code
 
 
 @helper
-def _most_nodes(table):
-    most = 0.0
-    for row in range(table.shape[0]):
-        most = max(most, table[row, 0])
-    return most
-
-
-@helper
-def _stencil_pairs(f, x, along, across, directed, law, mixed, centred, y0, steps, out, work, space):
-    """The matrix, or the row of v in it, at some steps."""
-    n, m, size, code = x.size, y0.size, steps.shape[0], OK
-    point, start = stretch(work, 0, n + m), n * directed
-    value = carve(space, 0, (size, size, m)) if directed else carve(flattened(out), 0, (n, n, m))
-    rest, own = (y0, law[7], law[8], steps, mixed, value, point), carve(space, size * size * m, (size, m))
-    if not directed:
-        centre = y0 if centred else stretch(space, 0, 0)
-        code = call(along, f, x, (*law, own, centre, steps, work, False, 0, n))
+def _stencil_pairs(f, x, across, code, index, speeds, mixed, y0, steps, own, out, point):
+    """The matrix at some steps, of which its diagonal is known, unless something is wrong with that."""
+    n, m = own.shape
+    value = carve(flattened(out), 0, (n, n, m))
     if code == OK or code % 8 == NONFINITE:
-        code = call(across, f, x, (*rest, start, size))
-    if directed:
-        assign(flattened(out), carve(flattened(value), n * size * m, (n * m,)))
-    else:
-        for i in range(n):
-            assign(value[i, i], own[i])
+        code = call(across, f, x, (y0, index, speeds, steps, mixed, value, point, 0, n))
+    for i in range(n):
+        assign(value[i, i], own[i])
     return OK if code % 8 == NONFINITE else code
 
 
 @helper
-def _judge_pairs(value, finer, y0, steps, mixed, directed, gain, weight, notes):
-    """Error bars in place of the values at half the steps, and verdicts, as ``curvature.FixedPairs``."""
-    n, m = notes.shape[0], y0.size
+def _stencil_product(f, x, across, v, relative, index, speeds, mixed, gain, weight, y0, steps, out, error, notes, work,
+                     space):  # fmt: skip
+    """The row of v in the matrix, and its error bars where they are wanted: from half the steps, node by node along v."""
+    n, m, point = x.size, y0.size, stretch(work, 0, x.size + y0.size)
+    value, k = carve(space, 0, (n + 1, n + 1, m)), (n + 1) * (n + 1) * m
+    row, stencil = carve(flattened(value), n * (n + 1) * m, (n, m)), int(steps[n, 1])
+    slopes, size, change = carve(space, k, (n, m)), carve(space, k + n * m, (m,)), carve(space, k + n * m + m, (m,))
+    scales, k = carve(space, k + n * m + 2 * m, (n,)), k + n * m + 2 * m + n
+    code = call(across, f, x, (y0, index, speeds, steps, mixed, value, point, n, n + 1))
+    assign(flattened(out), flattened(row))
+    if error.shape[0] == 0 or not (code == OK or code % 8 == NONFINITE):
+        return OK if code % 8 == NONFINITE else code
+    fill(flattened(error), 0.0)
+    fill(flattened(slopes), 0.0)
+    _halve(steps, 0.5)
+    for k in range(int(mixed[stencil, 0])):
+        node = node_row(mixed, stencil, k)
+        steps[n, 1] = node
+        if code == OK or code % 8 == NONFINITE:
+            code = call(across, f, x, (y0, index, speeds, steps, mixed, value, point, n, n + 1))
+        add_gradient(row, mixed[node], steps[n, 0], error, slopes)
+    steps[n, 1] = stencil
+    _halve(steps, 2.0)
+    _inner_size(x, y0, steps, relative, slopes, scales, size)
+    most_change(slopes, v, change)
+    for e in range(m):
+        change[e] *= steps[n, 0]
+    _judge_pairs(flattened(out), flattened(error), size, change, slopes, steps, mixed, gain, weight, notes)
+    for j in range(n):
+        notes[0, CALLS] += 2 * mixed[stencil, 0] * mixed[int(steps[j, 1]), 0]
+    return OK if code % 8 == NONFINITE else code
+
+
+@helper
+def _inner_size(x, y0, steps, relative, slopes, scales, size):
+    """How large the numbers are whose rounding is in f(x), as ``curvature.FixedPairs``."""
+    for i in range(x.size):
+        scales[i] = max(abs(x[i]), steps[i, 0] / relative)
+    most_change(slopes, scales, size)
+    for e in range(size.size):
+        size[e] = max(abs(y0[e]), INNER * size[e])
+
+
+@helper
+def _judge_pairs(value, finer, size, change, slopes, steps, mixed, gain, weight, notes):
+    """Error bars in place of the values at half the steps, and verdicts, as ``curvature.FixedPairs``. `change` is how much f
+    changes along v, where that is what all coordinates are paired with."""
+    n, m, directed = notes.shape[0], size.size, change.size > 0
     width = 1 if directed else n
     for i in range(n):
         finite = True
         for j in range(width):
             other = n if directed else j
             area = steps[i, 0] * steps[other, 0]
-            own = weight * heft(mixed, int(steps[i, 1])) * heft(mixed, int(steps[other, 1]))
+            own = weight * (heft(mixed, int(steps[i, 1])) * heft(mixed, int(steps[other, 1])))
             for e in range(m):
                 k = (i * width + j) * m + e
                 finite &= np.isfinite(value[k])
-                finer[k] = gain * abs(value[k] - finer[k]) + own * abs(y0[e]) / area
+                beside = change[e] if directed else steps[j, 0] * slopes[j, e]
+                around = size[e] + (steps[i, 0] * slopes[i, e] + beside)
+                finer[k] = gain * abs(value[k] - finer[k]) + own * (around / area + abs(value[k]))
         notes[i, STEP], notes[i, CALLS], notes[i, VERDICT] = steps[i, 0], 0.0, CONVERGED if finite else DOMAIN

@@ -49,16 +49,18 @@ from fastfd.kernels.native import (
     carrier,
     evaluate,
     fill,
+    gate,
     helper,
     kernel,
 )
 from fastfd.kernels.sweep import failed, shift, unchanged
 from fastfd.kernels.tableau import BAR, BEST, COMPANION, CONTROL, NOISE, PRIMARY, TOTAL, UNIT, H, T, clear, extend
 from fastfd.kernels.tableau import VALUE as CHOSEN
-from fastfd.steps import START, exact_along
+from fastfd.steps import START, exact_along, widest
 
 __all__ = [
-    "COUNT", "NOISE_SHOWS", "NOTES", "RUNGS", "STATUS", "axes", "fixed_listed", "fixed_pairs", "mixed_listed", "mixed_pairs",
+    "COUNT", "INNER", "NOISE_SHOWS", "NOTES", "RUNGS", "STATUS", "add_gradient", "add_gradient_of", "add_nodes", "add_nodes_of",
+    "axes", "fixed_listed", "fixed_pairs", "mixed_listed", "mixed_pairs", "most_change", "most_change_of",
 ]  # fmt: skip
 
 #: Rungs of a ladder, and the one of its first step.
@@ -101,6 +103,8 @@ FLUTTER = 0.4
 NOISE_SHOWS = 1e3
 #: By how much the error bar exceeds the estimate.
 CAUTION = 2.0
+#: f is made of numbers at least as large as this share of Σ |xₖ ∂f/∂xₖ|, as their rounding goes: f(x) may be 0 where they cancel.
+INNER = 0.25
 
 
 @helper
@@ -189,6 +193,66 @@ def fixed_listed(f, x, groups, speeds, steps, table, starts, partners, out, work
             elif status != OK:
                 return failed(status, i)
     return code if unchanged(point, x) else failed(MUTATED, lo)
+
+
+# --- fixed stencils: how steep f is, for their error bars -------------------------------------------------------------
+
+
+@helper
+def _note(slope, slopes, e):
+    if slopes[e] < slope < np.inf:  # where a node is outside the domain of f, the others tell
+        slopes[e] = slope
+
+
+@helper
+def add_nodes(values, table, steps, y0, sums, slopes):
+    """One node of every axis, as ``sweep`` has it from the rows of ``steps.node_table``: to the second differences; and how
+    steep f is up to there."""
+    for g in range(values.shape[0]):
+        h, row = steps[g, 0], table[int(steps[g, 1])]
+        t, weight, scale = row[4] * h, row[4 + widest(table)], row[1] / (h * h)
+        for e in range(values.shape[1] if row[0] == 1.0 else 0):
+            sums[g, e] += values[g, e] * scale
+            if t != 0.0:
+                _note(abs((values[g, e] / weight - y0[e]) / t), slopes[g], e)
+
+
+@gate
+def add_nodes_of(values, table, steps, y0, sums, slopes):
+    """The same for Python."""
+    add_nodes(values, table, steps, y0, sums, slopes)
+
+
+@helper
+def add_gradient(values, row, h, sums, slopes):
+    """One node along a direction, as ``fixed_pairs`` has it: the gradient there, with its weight, to the product with the
+    Hessian; and how steep f is."""
+    weight = row[4 + row.size // 2 - 2] * row[1] / h
+    for j in range(values.shape[0]):
+        for e in range(values.shape[1]):
+            sums[j, e] += values[j, e]
+            _note(abs(values[j, e] / weight), slopes[j], e)
+
+
+@gate
+def add_gradient_of(values, row, h, sums, slopes):
+    """The same for Python."""
+    add_gradient(values, row, h, sums, slopes)
+
+
+@helper
+def most_change(slopes, speeds, out):
+    """Σ |vₖ ∂f/∂xₖ|: what moves by v, or rounding by as much of it, may change f by."""
+    fill(out, 0.0)
+    for k in range(slopes.shape[0]):
+        for e in range(out.size):
+            out[e] += abs(speeds[k]) * slopes[k, e]
+
+
+@gate
+def most_change_of(slopes, speeds, out):
+    """The same for Python."""
+    most_change(slopes, speeds, out)
 
 
 # --- one axis ---------------------------------------------------------------------------------------------------------

@@ -144,7 +144,7 @@ def _gather_centre(y0, out, weight, factor, part):
     """f(x), which is known already, into the weighted sum."""
     apart()
     for k in range(out.size):
-        total = weight * y0[k] if part == FIRST else out[k] + weight * y0[k]
+        total = weight * y0[k] if part in (FIRST, ONLY) else out[k] + weight * y0[k]
         out[k] = total * factor if part == LAST else total
     return NONFINITE if part == LAST and nonfinite(out) else OK
 
