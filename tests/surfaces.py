@@ -16,7 +16,7 @@ from mpmath import mpf
 from numba import njit
 from numpy import arctan, cos, exp, floor, log, log1p, sin, sqrt
 
-__all__ = ["SURFACES", "Surface", "moved", "random_surface"]
+__all__ = ["SURFACES", "Surface", "moved", "random_surface", "vanishing"]
 
 #: Digits, and the step of the differences relative to min(|x|, 1): they err by (1e-45 |x|/length)².
 DIGITS, STEP = 150, mpf(10) ** -45
@@ -452,6 +452,62 @@ def moved(case: Surface, rng: np.random.Generator) -> Surface:
         if np.isfinite(fresh.f(x, *case.args)) and np.isfinite(fresh.truth()).all():
             return fresh
     return case
+
+
+# --- 0 by cancellation --------------------------------------------------------------------------------------------------
+
+
+def less_product(x, c):
+    return x[0] * x[1] - c
+
+
+def less_cubic(x, c):
+    return x[0] ** 3 + x[0] * x[1] + x[1] * x[2] - c
+
+
+def less_wave(x, c):
+    return exp(x[0]) * sin(3 * x[1]) + x[1] - c
+
+
+def less_form(x, c):
+    return 2 * x[0] * x[0] + x[0] * x[1] + 3 * x[1] * x[1] - x[1] * x[2] + x[2] * x[2] - c
+
+
+def less_one(x, c):
+    return exp(x[0]) - 1 + c
+
+
+def equal_heights(x, c):
+    return cos(x[0]) - exp(x[1]) + c
+
+
+def steep_plane(x, c):
+    return sin(x[0]) + 1000000 * (x[1] - x[2]) + c
+
+
+def from_origin(x, c):
+    return sin(x[0]) + x[0] * x[1] + c
+
+
+#: f, how many numbers it takes, and where it is 0 but for the rounding of what cancels: by its argument, anywhere; near the
+#: origin; or where the last two of its numbers are equal.
+VANISHING = (
+    (less_product, 2, "less"), (less_cubic, 3, "less"), (less_wave, 2, "less"), (less_form, 3, "less"), (less_one, 1, "origin"),
+    (equal_heights, 2, "origin"), (from_origin, 2, "origin"), (steep_plane, 3, "equal"),
+)  # fmt: skip
+
+
+def vanishing(seed: int, count: int) -> list[Surface]:
+    """Each of them at so many points."""
+    rng, found = np.random.default_rng(seed), []
+    for f, n, where in VANISHING:
+        compiled = njit(f)
+        for _ in range(count):
+            x = rng.uniform(0.3, 3, n) * (1e-7 * rng.integers(0, 2) if where == "origin" else rng.choice([-1, 1], n))
+            x[n - 1] = x[n - 2] if where == "equal" else x[n - 1]
+            c = compiled(x, 0.0) if where == "less" else 0.0
+            found.append(Surface(f.__name__, "vanishing", compiled, x, twin(f), (c,)))
+    return found
 
 
 # --- random compositions ----------------------------------------------------------------------------------------------

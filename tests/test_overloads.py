@@ -8,6 +8,7 @@ from marks import compiled_only
 from numba import cfunc, njit, prange
 from numba.core.errors import NumbaExperimentalFeatureWarning, TypingError
 from scenarios import SCENARIOS, X3, X23, polar, quadratic, rosenbrock
+from surfaces import vanishing
 
 import fastfd
 
@@ -95,6 +96,15 @@ def test_hessian(scenario, method):
     x = as_njit_takes(scenario.x)
     inside = caller("hessian", scenario.f, method=method)(x, scenario.args)
     assert_same(inside, fastfd.hessian(scenario.f, x, scenario.args, method=method, full_output=True))
+
+
+@pytest.mark.parametrize("method", ["central", "forward"])
+@pytest.mark.parametrize("case", vanishing(20261126, 1), ids=lambda case: case.name)
+def test_bars_where_f_vanishes(case, method):
+    """They are made of the slopes of f then, in both worlds alike."""
+    more, v = {"method": method, "full_output": True}, np.cos(1.0 + np.arange(case.x.size))
+    assert_same(caller("hessian", case.f, method=method)(case.x, case.args), fastfd.hessian(case.f, case.x, case.args, **more))
+    assert_same(along("hvp", case.f, method=method)(case.x, v, case.args), fastfd.hvp(case.f, case.x, v, case.args, **more))
 
 
 @pytest.mark.parametrize("method", ["adaptive", "central"])

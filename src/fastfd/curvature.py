@@ -32,7 +32,7 @@ from fastfd.plan import Groups, Plan, one_by_one_and
 from fastfd.remote import Output, begun, both_halves, fresh
 from fastfd.run import Job
 from fastfd.stencils import named_stencil
-from fastfd.steps import change_to_error, hefts, node_row, node_table, stencil_table, widest
+from fastfd.steps import change_to_error, hefts, node_row, node_table, stencil_table
 
 __all__ = ["Curvature", "FixedPairs", "Listed", "SearchPairs", "mixed_stencils"]
 
@@ -171,7 +171,7 @@ class FixedPairs(_PairJob):
         """The second derivatives along the axes at half the steps, and the slopes of f up to their nodes."""
         table, looks = self._nodes[0], steps * HALVED
         sums, slopes = np.zeros((2, self.n, self.m))
-        for k in range(widest(table)):
+        for k in range(int(table[steps[:, 1].astype(int), 0].max())):
             looks[:, 1] = node_row(table, steps[:, 1], k)
             values = self.line.sweep_rows(x, args, y0, self.line.groups, looks, table=table)
             add_nodes_of(values, table, looks, y0, sums, slopes)

@@ -28,7 +28,7 @@ from fastfd.kernels.native import (
 from fastfd.kernels.pairs import COUNT, INNER, NOISE_SHOWS, NOTES, RUNGS, STATUS, add_gradient, add_nodes, most_change
 from fastfd.kernels.sweep import evaluate_at, failed
 from fastfd.kernels.tableau import P
-from fastfd.steps import LONGEST, SHORTEST, TINY_ROOM, heft, node_row, place, place_search, widest
+from fastfd.steps import LONGEST, SHORTEST, TINY_ROOM, heft, node_row, place, place_search
 
 __all__ = [
     "CALLS", "CROSSED", "MANY", "MISDIRECTED", "MISSHAPEN", "NOTED", "NO_CODE", "NO_WAY", "OUTSIDE", "STEP", "UNFIT_DIRECTION",
@@ -597,7 +597,7 @@ def _stencil_matrix(f, x, along, across, law, index, speeds, table, nodes, mixed
         return code
     fill(flattened(own), 0.0)
     fill(flattened(slopes), 0.0)
-    for k in range(widest(nodes)):
+    for k in range(_most_nodes(nodes, steps)):
         for g in range(n):
             looks[g, 0], looks[g, 1] = 0.5 * steps[g, 0], node_row(nodes, int(steps[g, 1]), k)
         if code == OK or code % 8 == NONFINITE:
@@ -613,6 +613,15 @@ def _stencil_matrix(f, x, along, across, law, index, speeds, table, nodes, mixed
         for j in range(i):
             notes[0, CALLS] += 2 * mixed[int(steps[i, 1]), 0] * mixed[int(steps[j, 1]), 0]
     return code
+
+
+@helper
+def _most_nodes(table, steps):
+    """Of the stencils that are in use."""
+    most = 0
+    for g in range(steps.shape[0]):
+        most = max(most, int(table[int(steps[g, 1]), 0]))
+    return most
 
 
 @helper
