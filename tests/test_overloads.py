@@ -103,8 +103,12 @@ def test_hessian(scenario, method):
 def test_bars_where_f_vanishes(case, method):
     """They are made of the slopes of f then, in both worlds alike."""
     more, v = {"method": method, "full_output": True}, np.cos(1.0 + np.arange(case.x.size))
-    assert_same(caller("hessian", case.f, method=method)(case.x, case.args), fastfd.hessian(case.f, case.x, case.args, **more))
-    assert_same(along("hvp", case.f, method=method)(case.x, v, case.args), fastfd.hvp(case.f, case.x, v, case.args, **more))
+    for name in ("gradient", "hessian"):
+        outside = getattr(fastfd, name)(case.f, case.x, case.args, **more)
+        assert_same(caller(name, case.f, method=method)(case.x, case.args), outside)
+    for name in ("jvp", "hvp"):
+        outside = getattr(fastfd, name)(case.f, case.x, v, case.args, **more)
+        assert_same(along(name, case.f, method=method)(case.x, v, case.args), outside)
 
 
 @pytest.mark.parametrize("method", ["adaptive", "central"])

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.columns import NOT_COMPLEX, REAL_ONLY, FixedJob, disagreement, verdicts
+from fastfd.columns import NOT_COMPLEX, REAL_ONLY, FixedJob, disagreement, scales_of, verdicts
 from fastfd.function import SEVERAL, Function
 from fastfd.kernels.compressed import imaginary_colors, law_steps, own_steps, search_colors, search_space, sweep_colors
 from fastfd.kernels.native import NONFINITE, NumbaError
+from fastfd.kernels.sweep import INNER
 from fastfd.pattern import Pattern, read_alone
 from fastfd.plan import Plan, along
 from fastfd.remote import Output, begun, fresh
@@ -177,7 +178,16 @@ class ColoredFixed(_ColoredJob):
         data = self._data(x, args, y0, groups, here, speeds)
         if not full:
             return _alone(data)
-        return self._judged(data, self._data(x, args, y0, groups, here, 0.5 * speeds), y0, steps, groups)
+        size = self._inner_size(x, y0, steps, data)
+        return self._judged(data, self._data(x, args, y0, groups, here, 0.5 * speeds), size, steps, groups)
+
+    def _inner_size(self, x: Array, y0: Array, steps: Array, data: Array) -> Array:
+        """How large the numbers are whose rounding is in f(x), as in ``columns.FixedJob``."""
+        pattern, scales = self.reads.pattern, scales_of(x, steps, self.relative)
+        with np.errstate(all="ignore"):
+            change = np.abs(scales[pattern.indices] * data)
+        rows = np.repeat(np.arange(self.m), np.diff(pattern.indptr))
+        return np.maximum(np.abs(y0), INNER * np.bincount(rows, np.where(change < np.inf, change, 0.0), self.m))
 
     @property
     def _colors(self) -> tuple[NDArray[np.int64], Ints, Ints]:
@@ -204,13 +214,13 @@ class ColoredFixed(_ColoredJob):
         self.sweep(x, args, count, self.table, *columns, centre, *order, data, self.missed, writes=writes)
         return reads.complete(data)
 
-    def _judged(self, data: Array, finer: Array, y0: Array, steps: Array, groups: tuple) -> Entries:
+    def _judged(self, data: Array, finer: Array, size: Array, steps: Array, groups: tuple) -> Entries:
         """The truncation error, and the rounding of both steps."""
         main, pattern = self.plan.stencils[0], self.reads.pattern
         h, rows = steps[pattern.indices, 0], np.repeat(np.arange(self.m), np.diff(pattern.indptr))
         weight = 2 * self.roundoff * main.rounding * 3 * hefts(self.table, steps)[pattern.indices]
         with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
-            rounding = weight / h * (np.abs(y0[rows]) + np.abs(data) * h)
+            rounding = weight / h * (size[rows] + np.abs(data) * h)
             error = change_to_error(main) * np.abs(data - finer) + rounding
         nfev = 1 + 2 * int(self._calls[groups[2]].sum())
         return Entries(data, error, steps[:, 0], nfev, self._verdicts(data, error, rounding))

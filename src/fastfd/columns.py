@@ -25,7 +25,7 @@ from fastfd.kernels.extrapolate import (
 )
 from fastfd.kernels.imaginary import imaginary
 from fastfd.kernels.native import NONFINITE, OK, NumbaError, packed_call
-from fastfd.kernels.sweep import sweep
+from fastfd.kernels.sweep import INNER, most_change_of, sweep
 from fastfd.plan import Groups, Plan, along, one_by_one
 from fastfd.remote import begun, fresh
 from fastfd.run import LINE, Job, aligned, bad_coordinate
@@ -33,7 +33,7 @@ from fastfd.steps import TINY_ROOM, change_to_error, checked_bounds, hefts, imag
 
 __all__ = [
     "MOST_SIDES", "NOT_COMPLEX", "REAL_ONLY", "Columns", "ComplexJob", "FixedJob", "ImaginaryJob", "SearchJob", "disagreement",
-    "exact_columns", "nothing", "one_sided", "verdicts",
+    "exact_columns", "most_change_along", "nothing", "one_sided", "scales_of", "verdicts",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -201,7 +201,8 @@ class FixedJob(_StepJob):
         centre = y0 if self.centred else NOTHING
         rows = self.sweep_rows(x, args, centre, groups, steps)
         finer = self.sweep_rows(x, args, centre, groups, steps * [0.5, 1.0])
-        return self.judged(rows, finer, y0, steps)
+        about = x if groups is self.groups else np.array([np.abs(x).max() / np.abs(groups.speeds).max()])
+        return self.judged(rows, finer, self.inner_size(about, y0, steps, rows), steps)
 
     def product(self, x: Array, args: tuple, groups: Groups, steps: Array) -> Array:
         """The rows alone."""
@@ -218,14 +219,19 @@ class FixedJob(_StepJob):
             self.at(x, args)  # not finite at x itself: that is an error; else a node left the domain, and nan says so
         return rows
 
-    def judged(self, rows: Array, finer: Array, y0: Array, steps: Array) -> Columns:
-        """The truncation error, and the rounding of both steps."""
+    def inner_size(self, x: Array, y0: Array, steps: Array, slopes: Array) -> Array:
+        """How large the numbers are whose rounding is in f(x), where they may cancel."""
+        most = most_change_along(slopes, scales_of(x, steps, self.relative))
+        return np.maximum(np.abs(y0), INNER / self.plan.order * most)
+
+    def judged(self, rows: Array, finer: Array, size: Array, steps: Array) -> Columns:
+        """The truncation error, and the rounding of both steps, of numbers of some size."""
         main = self.plan.stencils[0]
         h = steps[:, :1]
         with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
             scale = 2 * self.roundoff * main.rounding * (1 + 2.0**main.order) / h**main.order
             scale *= hefts(self.table, steps)[:, None]
-            rounding = scale * (np.abs(y0) + np.abs(rows) * h**main.order)
+            rounding = scale * (size + np.abs(rows) * h**main.order)
             error = change_to_error(main) * np.abs(rows - finer) + rounding
         nfev = 1 + 2 * int(self.looks(steps).sum())
         return Columns(rows, error, steps[:, 0], nfev, _verdicts(rows, error, rounding))
@@ -233,6 +239,18 @@ class FixedJob(_StepJob):
     def looks(self, steps: Array) -> NDArray[np.int64]:
         """The evaluations that each column takes, besides f(x)."""
         return self._calls[steps[:, 1].astype(int)]
+
+
+def scales_of(x: Array, steps: Array, relative: float) -> Array:
+    """The scale of f along each coordinate by the step law, or the coordinate if that is larger."""
+    return np.maximum(np.abs(x.reshape(-1)), steps[:, 0] / relative)
+
+
+def most_change_along(slopes: Array, v: Array) -> Array:
+    """Σ \\|vₖ ∂f/∂xₖ\\|, for each output."""
+    most = np.empty(slopes.shape[1])
+    most_change_of(slopes, v, most)
+    return most
 
 
 def _verdicts(rows: Array, error: Array, rounding: Array) -> NDArray[np.int64]:

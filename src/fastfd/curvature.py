@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.columns import NOTHING, FixedJob, SearchJob
+from fastfd.columns import NOTHING, FixedJob, SearchJob, most_change_along
 from fastfd.function import Function
 from fastfd.info import Info
 from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, NOISY, ROUNDED, SCALELESS, workspace
 from fastfd.kernels.pairs import (
-    INNER,
     NOISE_SHOWS,
     NOTES,
     RUNGS,
@@ -25,7 +24,6 @@ from fastfd.kernels.pairs import (
     fixed_pairs,
     mixed_listed,
     mixed_pairs,
-    most_change_of,
 )
 from fastfd.pattern import Pattern
 from fastfd.plan import Groups, Plan, one_by_one_and
@@ -152,7 +150,7 @@ class FixedPairs(_PairJob):
         finer = self._pairs(x, args, y0, groups, steps * HALVED, along)
         h, heft, nodes = steps[:, 0], self._hefts(steps), self._looks(steps)
         change = steps[:, :1] * slopes
-        size = self._size(x, y0, steps, slopes) + (change[:, None] + change)
+        size = self.line.inner_size(x, y0, steps, slopes) + (change[:, None] + change)
         error = self._bars(value, finer, np.multiply.outer(h, h), np.multiply.outer(heft, heft), size)
         calls = (nodes.sum() ** 2 - (nodes**2).sum()) // 2 + self.line.looks(steps).sum()
         return self._found(value, error, steps, calls)
@@ -186,7 +184,7 @@ class FixedPairs(_PairJob):
         finer = self._listed(x, args, pairs, steps * HALVED, along)
         rows, columns = np.repeat(np.arange(self.n), np.diff(pairs.pattern.indptr)), pairs.pattern.indices
         h, heft, nodes = steps[:, 0], self._hefts(steps), self._looks(steps)
-        size, change = self._size(x, y0, steps, slopes)[0], h * slopes[:, 0]
+        size, change = self.line.inner_size(x, y0, steps, slopes)[0], h * slopes[:, 0]
         error = self._bars(
             data, finer, h[rows] * h[columns], heft[rows] * heft[columns], size + (change[rows] + change[columns])
         )
@@ -211,7 +209,7 @@ class FixedPairs(_PairJob):
             return Curvature(value, value, steps, 0, steps)
         finer, slopes = self._gradient_by_gradient(x, args, y0, groups, both)
         h, heft, nodes = both[:, 0], self._hefts(both), self._looks(both)
-        size = self._size(x, y0, steps, slopes) + (h[-1] * _most_change(slopes, v) + steps[:, :1] * slopes)
+        size = self.line.inner_size(x, y0, steps, slopes) + (h[-1] * most_change_along(slopes, v) + steps[:, :1] * slopes)
         error = self._bars(value, finer, h[:-1] * h[-1], heft[:-1] * heft[-1], size)
         return self._found(value, error, steps, nodes[:-1].sum() * nodes[-1])
 
@@ -231,11 +229,6 @@ class FixedPairs(_PairJob):
             add_gradient_of(values, table[row], looks[-1, 0], sums, slopes)
         return sums, slopes
 
-    def _size(self, x: Array, y0: Array, steps: Array, slopes: Array) -> Array:
-        """How large the numbers are whose rounding is in f(x), each coordinate being as large as its step says, or larger."""
-        scales = np.maximum(np.abs(x.reshape(-1)), steps[:, 0] / self.line.relative)
-        return np.maximum(np.abs(y0), INNER * _most_change(slopes, scales))
-
     def _hefts(self, steps: Array) -> Array:
         return hefts(self.table, steps)
 
@@ -254,12 +247,6 @@ class FixedPairs(_PairJob):
     def _found(self, value: Array, error: Array, steps: Array, calls: int) -> Curvature:
         bad = ~np.isfinite(value).reshape(self.n, -1).all(axis=1)
         return Curvature(value, error, steps[:, 0], 1 + 2 * int(calls), np.where(bad, DOMAIN, CONVERGED))
-
-
-def _most_change(slopes: Array, v: Array) -> Array:
-    most = np.empty(slopes.shape[1])
-    most_change_of(slopes, v, most)
-    return most
 
 
 def mixed_stencils(plan: Plan) -> tuple[Any, ...]:

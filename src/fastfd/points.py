@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.columns import Columns, ComplexJob, FixedJob, SearchJob, exact_columns
+from fastfd.columns import Columns, ComplexJob, FixedJob, SearchJob, exact_columns, scales_of
 from fastfd.function import Function
 from fastfd.kernels.extrapolate import ROUNDED, extrapolate_points, workspace
 from fastfd.kernels.imaginary import imaginary_points
 from fastfd.kernels.pointwise import pointwise
-from fastfd.kernels.sweep import sweep_points
+from fastfd.kernels.sweep import INNER, sweep_points
 from fastfd.plan import Plan
 from fastfd.remote import fresh
 from fastfd.run import bad_coordinate
@@ -53,7 +53,8 @@ class FixedPoints(FixedJob):
         finer = self._sweep_points(x, args, steps * [0.5, 1.0])
         identity = np.array([[1.0, 1.0, 0.0, 0.0, 0.0, 1.0]])  # the stencil that is f itself
         self._sweep_with(x, args, np.column_stack([np.ones(x.size), np.zeros(x.size)]), identity, 0, y0)
-        return self.judged(rows, finer, y0, steps)
+        inner = INNER * scales_of(x, steps, self.relative)[:, None] * np.abs(rows) if self.plan.order == 1 else 0.0
+        return self.judged(rows, finer, np.maximum(np.abs(y0), inner), steps)
 
     def _sweep_points(self, x: Array, args: tuple, steps: Array) -> Array:
         return self._sweep_with(x, args, steps, self.table, self.plan.order, np.empty((x.size, self.m)))

@@ -262,6 +262,9 @@ def hessian(
 
     Notes
     -----
+    Error bars of fixed stencils take another computation at half the steps. It shows the truncation, and how steep f is, by which
+    its rounding is judged where f(x) vanishes.
+
     The mixed difference with two evaluations a pair and level is that of Abramowitz and Stegun (1964), 25.3.27. Star
     colouring: Coleman and Moré (1984), Gebremedhin, Tarafdar, Manne and Pothen (2007).
 

@@ -25,8 +25,8 @@ from fastfd.kernels.native import (
     kernel,
     stretch,
 )
-from fastfd.kernels.pairs import COUNT, INNER, NOISE_SHOWS, NOTES, RUNGS, STATUS, add_gradient, add_nodes, most_change
-from fastfd.kernels.sweep import evaluate_at, failed
+from fastfd.kernels.pairs import COUNT, NOISE_SHOWS, NOTES, RUNGS, STATUS, add_gradient, add_nodes
+from fastfd.kernels.sweep import INNER, evaluate_at, failed, most_change
 from fastfd.kernels.tableau import P
 from fastfd.steps import LONGEST, SHORTEST, TINY_ROOM, heft, node_row, place, place_search
 
@@ -245,7 +245,7 @@ def search_points(f, x, address, given, lower, upper, rtol, roundoff, noise, ord
 
 def room_for_differences(n, m, groups, order):
     """The size of the workspace of :func:`differences`."""
-    return 2 * groups + 2 + 8 * n + 4 * groups + m + 4
+    return 2 * groups + 2 + 8 * n + 4 * groups + 2 * m + 5
 
 
 @helper
@@ -279,15 +279,15 @@ def _looks(row, centred):
 
 
 @helper
-def _judge(rows, finer, y, h, order, gain, weight):
+def _judge(rows, finer, size, h, order, gain, weight):
     """The error bars of a column, in place of its values at half the step: the truncation error and the rounding of both
-    steps; and the verdict. (``weight``: the rounding of f in the column, over \\|f\\|/hᵈ.)"""
+    steps; and the verdict. (``weight``: the rounding of f in the column, over ``size``/hᵈ.)"""
     power, lost, finite = 1.0, False, True
     for _ in range(order):
         power *= h
     scale = weight / power
     for k in range(rows.size):
-        rounding = scale * (abs(y[k]) + abs(rows[k]) * power)
+        rounding = scale * (size[k] + abs(rows[k]) * power)
         finer[k] = error = gain * abs(rows[k] - finer[k]) + rounding
         lost |= error > 0.1 * abs(rows[k]) and error > 10 * rounding
         finite &= np.isfinite(rows[k])
@@ -295,6 +295,16 @@ def _judge(rows, finer, y, h, order, gain, weight):
         return DOMAIN
     fair = _largest(finer) > 1e-6 * _largest(rows)
     return SCALELESS if lost else ROUNDED if fair else CONVERGED
+
+
+@helper
+def _inner_size(x, y0, steps, relative, slopes, order, scales, size):
+    """How large the numbers are whose rounding is in f(x), as ``columns.FixedJob``."""
+    for i in range(scales.size):
+        scales[i] = max(abs(x[i]), steps[i, 0] / relative)
+    most_change(slopes, scales, size)
+    for e in range(size.size):
+        size[e] = max(abs(y0[e]), INNER / order * size[e])
 
 
 @kernel
@@ -336,11 +346,16 @@ def differences(f, x, address, v, given, relative, roundoff, lower, upper, table
         _halve(steps, 0.5)
         code = call(address, f, x, (*law, error, centre, steps, work, False, 0, groups))
         _halve(steps, 2.0)
+        scales, size, about = stretch(rest, 0, groups), stretch(rest, groups, groups + m), x
+        if v.size > 0:
+            about = stretch(rest, groups + m, groups + m + 1)
+            about[0] = _largest(x) / _largest(v)
+        _inner_size(about, y0, steps, relative, out, 1, scales, size)
         for g in range(groups):
             row = table[int(steps[g, 1])]
             notes[g, STEP], notes[g, CALLS] = steps[g, 0], 2 * _looks(row, centred)
             own = weight * heft(table, int(steps[g, 1]))
-            notes[g, VERDICT] = _judge(out[g], error[g], y0, steps[g, 0], order, gain, own)
+            notes[g, VERDICT] = _judge(out[g], error[g], size, steps[g, 0], order, gain, own)
     if code > 0 and code % 8 == NONFINITE:
         status = evaluate_at(f, x, point, scratch, y0)
         return ASTRAY if status == ASTRAY else OK
@@ -370,6 +385,9 @@ def differences_at_points(f, x, address, given, relative, roundoff, lower, upper
         if code == OK or code % 8 == NONFINITE:
             code = call(address, f, x, (steps, identity, 0, y0, work, 0, n))
         for i in range(n):
+            scale = INNER * max(abs(x[i]), notes[i, STEP] / relative) if order == 1 else 0.0
+            for e in range(m):
+                y0[i, e] = max(abs(y0[i, e]), scale * abs(out[i, e]))
             notes[i, VERDICT] = _judge(out[i], error[i], y0[i], notes[i, STEP], order, gain, notes[i, VERDICT])
     return OK if code % 8 == NONFINITE else code
 
@@ -606,7 +624,7 @@ def _stencil_matrix(f, x, along, across, law, index, speeds, table, nodes, mixed
     _halve(steps, 0.5)
     code = _stencil_pairs(f, x, across, code, index, speeds, mixed, y0, steps, own, error, point)
     _halve(steps, 2.0)
-    _inner_size(x, y0, steps, law[1], slopes, scales, size)
+    _inner_size(x, y0, steps, law[1], slopes, 2, scales, size)
     _judge_pairs(flattened(out), flattened(error), size, change, slopes, steps, mixed, gain, weight, notes)
     for i in range(n):
         notes[0, CALLS] += 2 * _looks(table[int(steps[i, 1])], centred)
@@ -660,7 +678,7 @@ def _stencil_product(f, x, across, v, relative, index, speeds, mixed, gain, weig
         add_gradient(row, mixed[node], steps[n, 0], error, slopes)
     steps[n, 1] = stencil
     _halve(steps, 2.0)
-    _inner_size(x, y0, steps, relative, slopes, scales, size)
+    _inner_size(x, y0, steps, relative, slopes, 2, scales, size)
     most_change(slopes, v, change)
     for e in range(m):
         change[e] *= steps[n, 0]
@@ -668,16 +686,6 @@ def _stencil_product(f, x, across, v, relative, index, speeds, mixed, gain, weig
     for j in range(n):
         notes[0, CALLS] += 2 * mixed[stencil, 0] * mixed[int(steps[j, 1]), 0]
     return OK if code % 8 == NONFINITE else code
-
-
-@helper
-def _inner_size(x, y0, steps, relative, slopes, scales, size):
-    """How large the numbers are whose rounding is in f(x), as ``curvature.FixedPairs``."""
-    for i in range(x.size):
-        scales[i] = max(abs(x[i]), steps[i, 0] / relative)
-    most_change(slopes, scales, size)
-    for e in range(size.size):
-        size[e] = max(abs(y0[e]), INNER * size[e])
 
 
 @helper

@@ -59,8 +59,8 @@ from fastfd.kernels.tableau import VALUE as CHOSEN
 from fastfd.steps import START, exact_along, widest
 
 __all__ = [
-    "COUNT", "INNER", "NOISE_SHOWS", "NOTES", "RUNGS", "STATUS", "add_gradient", "add_gradient_of", "add_nodes", "add_nodes_of",
-    "axes", "fixed_listed", "fixed_pairs", "mixed_listed", "mixed_pairs", "most_change", "most_change_of",
+    "COUNT", "NOISE_SHOWS", "NOTES", "RUNGS", "STATUS", "add_gradient", "add_gradient_of", "add_nodes", "add_nodes_of",
+    "axes", "fixed_listed", "fixed_pairs", "mixed_listed", "mixed_pairs",
 ]  # fmt: skip
 
 #: Rungs of a ladder, and the one of its first step.
@@ -103,8 +103,6 @@ FLUTTER = 0.4
 NOISE_SHOWS = 1e3
 #: By how much the error bar exceeds the estimate.
 CAUTION = 2.0
-#: f is made of numbers at least as large as this share of Σ |xₖ ∂f/∂xₖ|, as their rounding goes: f(x) may be 0 where they cancel.
-INNER = 0.25
 
 
 @helper
@@ -238,21 +236,6 @@ def add_gradient(values, row, h, sums, slopes):
 def add_gradient_of(values, row, h, sums, slopes):
     """The same for Python."""
     add_gradient(values, row, h, sums, slopes)
-
-
-@helper
-def most_change(slopes, speeds, out):
-    """Σ |vₖ ∂f/∂xₖ|: what moves by v, or rounding by as much of it, may change f by."""
-    fill(out, 0.0)
-    for k in range(slopes.shape[0]):
-        for e in range(out.size):
-            out[e] += abs(speeds[k]) * slopes[k, e]
-
-
-@gate
-def most_change_of(slopes, speeds, out):
-    """The same for Python."""
-    most_change(slopes, speeds, out)
 
 
 # --- one axis ---------------------------------------------------------------------------------------------------------

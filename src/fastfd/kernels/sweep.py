@@ -18,6 +18,8 @@ from fastfd.kernels.native import (
     assign,
     borrow,
     evaluate,
+    fill,
+    gate,
     helper,
     inner,
     kernel,
@@ -26,7 +28,14 @@ from fastfd.kernels.native import (
 )  # fmt: skip
 from fastfd.steps import place
 
-__all__ = ["at", "evaluate_at", "failed", "restore", "shift", "sweep", "sweep_points", "unchanged", "weigh"]
+__all__ = [
+    "INNER", "at", "evaluate_at", "failed", "most_change", "most_change_of", "restore", "shift", "sweep", "sweep_points",
+    "unchanged", "weigh",
+]  # fmt: skip
+
+#: f is made of numbers as large as this share of Σ |sₖ ∂f/∂xₖ|, or half of it for second derivatives, whose bars allow for more
+#: roundings; sₖ is the size or the scale of xₖ. f(x) may be 0, where they cancel.
+INNER = 0.5
 
 
 @inner
@@ -213,3 +222,22 @@ def sweep_points(f, x, steps, table, order, out, work, lo, hi):
         elif status != OK:
             return failed(status, i)
     return code
+
+
+# --- for error bars ---------------------------------------------------------------------------------------------------
+
+
+@helper
+def most_change(slopes, speeds, out):
+    """Σ |vₖ ∂f/∂xₖ|: what moves by v, or rounding by as much of it, may change f by. What left its domain tells nothing."""
+    fill(out, 0.0)
+    for k in range(slopes.shape[0]):
+        for e in range(out.size):
+            change = abs(speeds[k] * slopes[k, e])
+            out[e] += change if change < np.inf else 0.0
+
+
+@gate
+def most_change_of(slopes, speeds, out):
+    """The same for Python."""
+    most_change(slopes, speeds, out)
