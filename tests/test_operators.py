@@ -1,6 +1,6 @@
 """Every scenario × operator × method × world."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -206,3 +206,18 @@ def test_bars_of_fixed_stencils_know_what_cancels_in_f(keywords):
         np.testing.assert_allclose(np.ravel(sparse.error.toarray()), info.error, rtol=1e-13)
         covered += list(np.abs(gradient - truth) <= info.error)
     assert np.mean(covered) >= 0.99
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("method", ["forward", "central"])
+def test_so_do_those_of_one_number(method, order):
+    covered = []
+    for x in np.random.default_rng(8).uniform(0.3, 3, 60):
+        for f, truth in ((np.exp, (np.exp(x),) * 3), (np.log, (1 / x, -1 / x**2, 2 / x**3))):
+            value, info = fastfd.derivative(partial(less, f, f(x)), x, order=order, method=method, full_output=True)
+            covered.append(abs(value - truth[order - 1]) <= info.error)
+    assert np.mean(covered) >= 0.99
+
+
+def less(f, c, x):
+    return f(x) - c

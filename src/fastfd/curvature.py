@@ -18,13 +18,13 @@ from fastfd.kernels.pairs import (
     NOTES,
     RUNGS,
     add_gradient_of,
-    add_nodes_of,
     axes,
     fixed_listed,
     fixed_pairs,
     mixed_listed,
     mixed_pairs,
 )
+from fastfd.kernels.sweep import add_nodes_of
 from fastfd.pattern import Pattern
 from fastfd.plan import Groups, Plan, one_by_one_and
 from fastfd.remote import Output, begun, both_halves, fresh
@@ -172,7 +172,7 @@ class FixedPairs(_PairJob):
         for k in range(int(table[steps[:, 1].astype(int), 0].max())):
             looks[:, 1] = node_row(table, steps[:, 1], k)
             values = self.line.sweep_rows(x, args, y0, self.line.groups, looks, table=table)
-            add_nodes_of(values, table, looks, y0, sums, slopes)
+            add_nodes_of(values, table, looks, 2, y0[None], sums, slopes)
         return sums, slopes
 
     def listed(self, x: Array, args: tuple, pairs: Listed, full: bool) -> Curvature:

@@ -60,7 +60,7 @@ _SWEEP_POINTS, _EXTRAPOLATE_POINTS = "22i21ii", "2dddi222132wWii"
 _DIFFERENCES, _SEARCH = "a11dd112ibdd22211", "a1111dddi22211"
 _AXES, _PAIRS, _FIXED_PAIRS = "1w12dd1b222242132wWii", "1w12dd122433132wWii", "1w12231ii"
 _CURVATURE_BY_SEARCH, _CURVATURE_BY_DIFFERENCES = "aa1111ddd22211", "aa11dd11222bdd22211"
-_DIFFERENCES_AT_POINTS, _SEARCH_POINTS = "a1dd1122idd22211", "a111dddi22211"
+_DIFFERENCES_AT_POINTS, _SEARCH_POINTS = "a1dd11222idd22211", "a111dddi22211"
 #: The stencil that is f itself.
 _IDENTITY = np.array([[1.0, 1.0, 0.0, 0.0, 0.0, 1.0]])
 _NOTED = inside.NOTED
@@ -449,10 +449,10 @@ def _runner(plan: Plan, called: _Called, bounds: Any, points: bool, rtol: Any, n
     table, relative, centred, gain, weight = law.table, law.relative, law.centred, law.gain, law.weight
     if points:
         address, drive = linked(sweep_points, _SWEEP_POINTS), linked_call(inside.differences_at_points, _DIFFERENCES_AT_POINTS)
-        identity = frozen(_IDENTITY)
+        identity, nodes = frozen(_IDENTITY), frozen(node_table(plan.table))
         return small(lambda callee, flat, v, given, lower, upper, rtol, noise, out, error, notes, work, rest: drive(
-            callee, flat, (address(), given, relative, roundoff, lower, upper, table(), identity(), order, gain, weight, out,
-                           error, notes, work, rest))), _room_for_differences  # fmt: skip
+            callee, flat, (address(), given, relative, roundoff, lower, upper, table(), nodes(), identity(), order, gain, weight,
+                           out, error, notes, work, rest))), _room_for_differences  # fmt: skip
     address, drive = linked(sweep, _SWEEP), linked_call(inside.differences, _DIFFERENCES)
     return small(lambda callee, flat, v, given, lower, upper, rtol, noise, out, error, notes, work, rest: drive(
         callee, flat, (address(), v, given, relative, roundoff, lower, upper, table(), order, centred, gain, weight, out,

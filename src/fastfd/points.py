@@ -15,11 +15,11 @@ from fastfd.function import Function
 from fastfd.kernels.extrapolate import ROUNDED, extrapolate_points, workspace
 from fastfd.kernels.imaginary import imaginary_points
 from fastfd.kernels.pointwise import pointwise
-from fastfd.kernels.sweep import INNER, sweep_points
+from fastfd.kernels.sweep import INNER, add_nodes_of, sweep_points
 from fastfd.plan import Plan
 from fastfd.remote import fresh
 from fastfd.run import bad_coordinate
-from fastfd.steps import checked_bounds
+from fastfd.steps import checked_bounds, node_row, node_table
 
 __all__ = ["FixedPoints", "ImaginaryPoints", "SearchPoints"]
 
@@ -50,11 +50,24 @@ class FixedPoints(FixedJob):
         """With an error estimate by halving the step."""
         steps, y0 = self.place(x), np.empty((x.size, self.m))
         rows = self._sweep_points(x, args, steps)
-        finer = self._sweep_points(x, args, steps * [0.5, 1.0])
         identity = np.array([[1.0, 1.0, 0.0, 0.0, 0.0, 1.0]])  # the stencil that is f itself
         self._sweep_with(x, args, np.column_stack([np.ones(x.size), np.zeros(x.size)]), identity, 0, y0)
-        inner = INNER * scales_of(x, steps, self.relative)[:, None] * np.abs(rows) if self.plan.order == 1 else 0.0
-        return self.judged(rows, finer, np.maximum(np.abs(y0), inner), steps)
+        scales = INNER / min(self.plan.order, 2) * scales_of(x, steps, self.relative)[:, None]
+        if self.plan.order == 1:
+            finer = self._sweep_points(x, args, steps * [0.5, 1.0])
+            return self.judged(rows, finer, np.maximum(np.abs(y0), scales * np.abs(rows)), steps)
+        finer, slopes = self._node_by_node(x, args, y0, steps)
+        return self.judged(rows, finer, np.maximum(np.abs(y0), scales * slopes) + steps[:, :1] * slopes, steps)
+
+    def _node_by_node(self, x: Array, args: tuple, y0: Array, steps: Array) -> tuple[Array, Array]:
+        """The derivatives at half the steps, and the slopes of f up to their nodes."""
+        table, looks = node_table(self.table), steps * [0.5, 1.0]
+        values, sums, slopes = np.zeros((3, x.size, self.m))
+        for k in range(int(table[steps[:, 1].astype(int), 0].max(initial=0))):
+            looks[:, 1] = node_row(table, steps[:, 1], k)
+            self._sweep_with(x, args, looks, table, self.plan.order, values)
+            add_nodes_of(values, table, looks, self.plan.order, y0, sums, slopes)
+        return sums, slopes
 
     def _sweep_points(self, x: Array, args: tuple, steps: Array) -> Array:
         return self._sweep_with(x, args, steps, self.table, self.plan.order, np.empty((x.size, self.m)))

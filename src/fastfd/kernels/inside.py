@@ -25,8 +25,8 @@ from fastfd.kernels.native import (
     kernel,
     stretch,
 )
-from fastfd.kernels.pairs import COUNT, NOISE_SHOWS, NOTES, RUNGS, STATUS, add_gradient, add_nodes
-from fastfd.kernels.sweep import INNER, evaluate_at, failed, most_change
+from fastfd.kernels.pairs import COUNT, NOISE_SHOWS, NOTES, RUNGS, STATUS, add_gradient
+from fastfd.kernels.sweep import INNER, add_nodes, evaluate_at, failed, most_change
 from fastfd.kernels.tableau import P
 from fastfd.steps import LONGEST, SHORTEST, TINY_ROOM, heft, node_row, place, place_search
 
@@ -363,9 +363,9 @@ def differences(f, x, address, v, given, relative, roundoff, lower, upper, table
 
 
 @kernel
-def differences_at_points(f, x, address, given, relative, roundoff, lower, upper, table, identity, order, gain, weight, out,
-                          error, notes, work, space):  # fmt: skip
-    """Derivatives of a function of one number at many points, by the sweep at an address."""
+def differences_at_points(f, x, address, given, relative, roundoff, lower, upper, table, nodes, identity, order, gain, weight,
+                          out, error, notes, work, space):  # fmt: skip
+    """Derivatives of a function of one number at many points, by the sweep at an address. `nodes` is the table with its nodes."""
     n, m, full = x.size, out.shape[1], error.shape[0] > 0
     status = _unfit(x, given, lower, upper, 0.5, 0.0)
     if status != OK or out.size == 0:
@@ -376,20 +376,44 @@ def differences_at_points(f, x, address, given, relative, roundoff, lower, upper
         return failed(MISPLACED, wrong)
     code = call(address, f, x, (steps, table, order, out, work, 0, n))
     if full and (code == OK or code % 8 == NONFINITE):
+        code = _bars_at_points(
+            f, x, address, relative, table, nodes, identity, order, gain, weight, steps, y0, out, error, notes, work,
+            stretch(space, n * (2 + m), space.size),
+        )  # fmt: skip
+    return OK if code % 8 == NONFINITE else code
+
+
+@helper
+def _bars_at_points(f, x, address, relative, table, nodes, identity, order, gain, weight, steps, y0, out, error, notes, work,
+                    space):  # fmt: skip
+    """The error bars of that, from half the steps: as they are for first derivatives, else node by node, which shows slopes."""
+    n, m = out.shape
+    looks, slopes, values = carve(space, 0, (n, 2)), carve(space, 2 * n, (n, m)), carve(space, 2 * n + n * m, (n, m))
+    for i in range(n):
+        looks[i, 0], looks[i, 1] = 1.0, 0.0
+        notes[i, STEP], notes[i, CALLS] = steps[i, 0], 2 * _looks(table[int(steps[i, 1])], False)
+    code = call(address, f, x, (looks, identity, 0, y0, work, 0, n))
+    if order == 1 and (code == OK or code % 8 == NONFINITE):
         _halve(steps, 0.5)
         code = call(address, f, x, (steps, table, order, error, work, 0, n))
+        _halve(steps, 2.0)
+    fill(flattened(slopes), 0.0)
+    if order > 1:
+        fill(flattened(error), 0.0)
+    for k in range(_most_nodes(nodes, steps) if order > 1 else 0):
         for i in range(n):
-            notes[i, STEP], notes[i, CALLS] = 2.0 * steps[i, 0], 2 * _looks(table[int(steps[i, 1])], False)
-            notes[i, VERDICT] = weight * heft(table, int(steps[i, 1]))
-            steps[i, 0], steps[i, 1] = 1.0, 0.0
+            looks[i, 0], looks[i, 1] = 0.5 * steps[i, 0], node_row(nodes, int(steps[i, 1]), k)
         if code == OK or code % 8 == NONFINITE:
-            code = call(address, f, x, (steps, identity, 0, y0, work, 0, n))
-        for i in range(n):
-            scale = INNER * max(abs(x[i]), notes[i, STEP] / relative) if order == 1 else 0.0
-            for e in range(m):
-                y0[i, e] = max(abs(y0[i, e]), scale * abs(out[i, e]))
-            notes[i, VERDICT] = _judge(out[i], error[i], y0[i], notes[i, STEP], order, gain, notes[i, VERDICT])
-    return OK if code % 8 == NONFINITE else code
+            code = call(address, f, x, (looks, nodes, order, values, work, 0, n))
+        add_nodes(values, nodes, looks, order, y0, error, slopes)
+    for i in range(n):
+        h, own = steps[i, 0], weight * heft(table, int(steps[i, 1]))
+        scale = INNER / min(order, 2) * max(abs(x[i]), h / relative)
+        for e in range(m):
+            slope = abs(out[i, e]) if order == 1 else slopes[i, e]
+            y0[i, e] = max(abs(y0[i, e]), scale * slope) + (h * slope if order > 1 else 0.0)
+        notes[i, VERDICT] = _judge(out[i], error[i], y0[i], h, order, gain, own)
+    return code
 
 
 # --- second derivatives -----------------------------------------------------------------------------------------------
@@ -620,7 +644,7 @@ def _stencil_matrix(f, x, along, across, law, index, speeds, table, nodes, mixed
             looks[g, 0], looks[g, 1] = 0.5 * steps[g, 0], node_row(nodes, int(steps[g, 1]), k)
         if code == OK or code % 8 == NONFINITE:
             code = call(along, f, x, (*law, nodes, 2, index, speeds, values, y0, looks, work, False, 0, n))
-        add_nodes(values, nodes, looks, y0, own, slopes)
+        add_nodes(values, nodes, looks, 2, carve(y0, 0, (1, m)), own, slopes)
     _halve(steps, 0.5)
     code = _stencil_pairs(f, x, across, code, index, speeds, mixed, y0, steps, own, error, point)
     _halve(steps, 2.0)

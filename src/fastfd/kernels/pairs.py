@@ -53,14 +53,14 @@ from fastfd.kernels.native import (
     helper,
     kernel,
 )
-from fastfd.kernels.sweep import failed, shift, unchanged
+from fastfd.kernels.sweep import failed, note_slope, shift, unchanged
 from fastfd.kernels.tableau import BAR, BEST, COMPANION, CONTROL, NOISE, PRIMARY, TOTAL, UNIT, H, T, clear, extend
 from fastfd.kernels.tableau import VALUE as CHOSEN
-from fastfd.steps import START, exact_along, widest
+from fastfd.steps import START, exact_along
 
 __all__ = [
-    "COUNT", "NOISE_SHOWS", "NOTES", "RUNGS", "STATUS", "add_gradient", "add_gradient_of", "add_nodes", "add_nodes_of",
-    "axes", "fixed_listed", "fixed_pairs", "mixed_listed", "mixed_pairs",
+    "COUNT", "NOISE_SHOWS", "NOTES", "RUNGS", "STATUS", "add_gradient", "add_gradient_of", "axes", "fixed_listed", "fixed_pairs",
+    "mixed_listed", "mixed_pairs",
 ]  # fmt: skip
 
 #: Rungs of a ladder, and the one of its first step.
@@ -197,31 +197,6 @@ def fixed_listed(f, x, groups, speeds, steps, table, starts, partners, out, work
 
 
 @helper
-def _note(slope, slopes, e):
-    if slopes[e] < slope < np.inf:  # where a node is outside the domain of f, the others tell
-        slopes[e] = slope
-
-
-@helper
-def add_nodes(values, table, steps, y0, sums, slopes):
-    """One node of every axis, as ``sweep`` has it from the rows of ``steps.node_table``: to the second differences; and how
-    steep f is up to there."""
-    for g in range(values.shape[0]):
-        h, row = steps[g, 0], table[int(steps[g, 1])]
-        t, weight, scale = row[4] * h, row[4 + widest(table)], row[1] / (h * h)
-        for e in range(values.shape[1] if row[0] == 1.0 else 0):
-            sums[g, e] += values[g, e] * scale
-            if t != 0.0:
-                _note(abs((values[g, e] / weight - y0[e]) / t), slopes[g], e)
-
-
-@gate
-def add_nodes_of(values, table, steps, y0, sums, slopes):
-    """The same for Python."""
-    add_nodes(values, table, steps, y0, sums, slopes)
-
-
-@helper
 def add_gradient(values, row, h, sums, slopes):
     """One node along a direction, as ``fixed_pairs`` has it: the gradient there, with its weight, to the product with the
     Hessian; and how steep f is."""
@@ -229,7 +204,7 @@ def add_gradient(values, row, h, sums, slopes):
     for j in range(values.shape[0]):
         for e in range(values.shape[1]):
             sums[j, e] += values[j, e]
-            _note(abs(values[j, e] / weight), slopes[j], e)
+            note_slope(abs(values[j, e] / weight), slopes[j], e)
 
 
 @gate

@@ -26,15 +26,15 @@ from fastfd.kernels.native import (
     nonfinite,
     stretch,
 )  # fmt: skip
-from fastfd.steps import place
+from fastfd.steps import place, widest
 
 __all__ = [
-    "INNER", "at", "evaluate_at", "failed", "most_change", "most_change_of", "restore", "shift", "sweep", "sweep_points",
-    "unchanged", "weigh",
+    "INNER", "add_nodes", "add_nodes_of", "at", "evaluate_at", "failed", "most_change", "most_change_of", "note_slope", "restore",
+    "shift", "sweep", "sweep_points", "unchanged", "weigh",
 ]  # fmt: skip
 
-#: f is made of numbers as large as this share of Σ |sₖ ∂f/∂xₖ|, or half of it for second derivatives, whose bars allow for more
-#: roundings; sₖ is the size or the scale of xₖ. f(x) may be 0, where they cancel.
+#: f is made of numbers as large as this share of Σ |sₖ ∂f/∂xₖ|, or half of it for second and higher derivatives, whose bars allow
+#: for more roundings; sₖ is the size or the scale of xₖ. f(x) may be 0, where they cancel.
 INNER = 0.5
 
 
@@ -241,3 +241,28 @@ def most_change(slopes, speeds, out):
 def most_change_of(slopes, speeds, out):
     """The same for Python."""
     most_change(slopes, speeds, out)
+
+
+@helper
+def note_slope(slope, slopes, e):
+    if slopes[e] < slope < np.inf:  # where a node is outside the domain of f, the others tell
+        slopes[e] = slope
+
+
+@helper
+def add_nodes(values, table, steps, order, y0, sums, slopes):
+    """One node of every axis, or point, as sweeps have it from the rows of ``steps.node_table``: to the differences; and how
+    steep f is up to there. `y0` has a row for all, or one for each."""
+    for g in range(values.shape[0]):
+        h, row, here = steps[g, 0], table[int(steps[g, 1])], y0[min(g, y0.shape[0] - 1)]
+        t, weight, scale = row[4] * h, row[4 + widest(table)], _scale(row, h, order)
+        for e in range(values.shape[1] if row[0] == 1.0 else 0):
+            sums[g, e] += values[g, e] * scale
+            if t != 0.0:
+                note_slope(abs((values[g, e] / weight - here[e]) / t), slopes[g], e)
+
+
+@gate
+def add_nodes_of(values, table, steps, order, y0, sums, slopes):
+    """The same for Python."""
+    add_nodes(values, table, steps, order, y0, sums, slopes)
