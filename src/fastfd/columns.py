@@ -201,7 +201,8 @@ class FixedJob(_StepJob):
         centre = y0 if self.centred else NOTHING
         rows = self.sweep_rows(x, args, centre, groups, steps)
         finer = self.sweep_rows(x, args, centre, groups, steps * [0.5, 1.0])
-        about = x if groups is self.groups else np.array([np.abs(x).max() / np.abs(groups.speeds).max()])
+        with np.errstate(over="ignore"):
+            about = x if groups is self.groups else np.array([np.abs(x).max() / np.abs(groups.speeds).max()])
         return self.judged(rows, finer, self.inner_size(about, y0, steps, rows), steps)
 
     def product(self, x: Array, args: tuple, groups: Groups, steps: Array) -> Array:
@@ -243,7 +244,8 @@ class FixedJob(_StepJob):
 
 def scales_of(x: Array, steps: Array, relative: float) -> Array:
     """The scale of f along each coordinate by the step law, or the coordinate if that is larger."""
-    return np.maximum(np.abs(x.reshape(-1)), steps[:, 0] / relative)
+    with np.errstate(over="ignore"):  # of steps at the end of the doubles
+        return np.maximum(np.abs(x.reshape(-1)), steps[:, 0] / relative)
 
 
 def most_change_along(slopes: Array, v: Array) -> Array:

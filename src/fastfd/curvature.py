@@ -149,9 +149,10 @@ class FixedPairs(_PairJob):
         along, slopes = self._node_by_node(x, args, y0, steps)
         finer = self._pairs(x, args, y0, groups, steps * HALVED, along)
         h, heft, nodes = steps[:, 0], self._hefts(steps), self._looks(steps)
-        change = steps[:, :1] * slopes
-        size = self.line.inner_size(x, y0, steps, slopes) + (change[:, None] + change)
-        error = self._bars(value, finer, np.multiply.outer(h, h), np.multiply.outer(heft, heft), size)
+        with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
+            change = steps[:, :1] * slopes
+            size = self.line.inner_size(x, y0, steps, slopes) + (change[:, None] + change)
+            error = self._bars(value, finer, np.multiply.outer(h, h), np.multiply.outer(heft, heft), size)
         calls = (nodes.sum() ** 2 - (nodes**2).sum()) // 2 + self.line.looks(steps).sum()
         return self._found(value, error, steps, calls)
 
@@ -184,10 +185,10 @@ class FixedPairs(_PairJob):
         finer = self._listed(x, args, pairs, steps * HALVED, along)
         rows, columns = np.repeat(np.arange(self.n), np.diff(pairs.pattern.indptr)), pairs.pattern.indices
         h, heft, nodes = steps[:, 0], self._hefts(steps), self._looks(steps)
-        size, change = self.line.inner_size(x, y0, steps, slopes)[0], h * slopes[:, 0]
-        error = self._bars(
-            data, finer, h[rows] * h[columns], heft[rows] * heft[columns], size + (change[rows] + change[columns])
-        )
+        with np.errstate(all="ignore"):
+            size, change = self.line.inner_size(x, y0, steps, slopes)[0], h * slopes[:, 0]
+            size = size + (change[rows] + change[columns])
+            error = self._bars(data, finer, h[rows] * h[columns], heft[rows] * heft[columns], size)
         first = np.repeat(np.arange(self.n), np.diff(pairs.starts))
         calls = (nodes[first] * nodes[pairs.partners]).sum() + self.line.looks(steps).sum()
         status = np.where(np.isfinite(pairs.worst(np.abs(data))), CONVERGED, DOMAIN)
@@ -209,8 +210,9 @@ class FixedPairs(_PairJob):
             return Curvature(value, value, steps, 0, steps)
         finer, slopes = self._gradient_by_gradient(x, args, y0, groups, both)
         h, heft, nodes = both[:, 0], self._hefts(both), self._looks(both)
-        size = self.line.inner_size(x, y0, steps, slopes) + (h[-1] * most_change_along(slopes, v) + steps[:, :1] * slopes)
-        error = self._bars(value, finer, h[:-1] * h[-1], heft[:-1] * heft[-1], size)
+        with np.errstate(all="ignore"):
+            size = self.line.inner_size(x, y0, steps, slopes) + (h[-1] * most_change_along(slopes, v) + steps[:, :1] * slopes)
+            error = self._bars(value, finer, h[:-1] * h[-1], heft[:-1] * heft[-1], size)
         return self._found(value, error, steps, nodes[:-1].sum() * nodes[-1])
 
     def _row(self, x: Array, args: tuple, y0: Array, groups: Groups, steps: Array, table: Array) -> Array:
@@ -241,8 +243,7 @@ class FixedPairs(_PairJob):
         axes, the second derivative), with one-sided stencils' larger weights."""
         main, shape = self.plan.stencils[0], (*area.shape, *(1,) * (value.ndim - area.ndim))
         area, weight = area.reshape(shape), 2 * self.line.roundoff * main.rounding * 5 * heft.reshape(shape)
-        with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
-            return change_to_error(main) * np.abs(value - finer) + weight * (size / area + np.abs(value))
+        return change_to_error(main) * np.abs(value - finer) + weight * (size / area + np.abs(value))
 
     def _found(self, value: Array, error: Array, steps: Array, calls: int) -> Curvature:
         bad = ~np.isfinite(value).reshape(self.n, -1).all(axis=1)

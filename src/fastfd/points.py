@@ -53,11 +53,14 @@ class FixedPoints(FixedJob):
         identity = np.array([[1.0, 1.0, 0.0, 0.0, 0.0, 1.0]])  # the stencil that is f itself
         self._sweep_with(x, args, np.column_stack([np.ones(x.size), np.zeros(x.size)]), identity, 0, y0)
         scales = INNER / min(self.plan.order, 2) * scales_of(x, steps, self.relative)[:, None]
-        if self.plan.order == 1:
-            finer = self._sweep_points(x, args, steps * [0.5, 1.0])
-            return self.judged(rows, finer, np.maximum(np.abs(y0), scales * np.abs(rows)), steps)
-        finer, slopes = self._node_by_node(x, args, y0, steps)
-        return self.judged(rows, finer, np.maximum(np.abs(y0), scales * slopes) + steps[:, :1] * slopes, steps)
+        first = self.plan.order == 1
+        if first:
+            finer, slopes = self._sweep_points(x, args, steps * [0.5, 1.0]), np.abs(rows)
+        else:
+            finer, slopes = self._node_by_node(x, args, y0, steps)
+        with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
+            size = np.maximum(np.abs(y0), scales * slopes) + (0.0 if first else steps[:, :1] * slopes)
+        return self.judged(rows, finer, size, steps)
 
     def _node_by_node(self, x: Array, args: tuple, y0: Array, steps: Array) -> tuple[Array, Array]:
         """The derivatives at half the steps, and the slopes of f up to their nodes."""
