@@ -298,6 +298,15 @@ def _judge(rows, finer, size, h, order, gain, weight):
 
 
 @helper
+def _about(x, v, room):
+    """x, or how large it is against the speed it moves with along v."""
+    if v.size == 0:
+        return x
+    room[0] = _largest(x) / _largest(v)
+    return room
+
+
+@helper
 def _inner_size(x, y0, steps, relative, slopes, order, scales, size):
     """How large the numbers are whose rounding is in f(x), as ``columns.FixedJob``."""
     for i in range(scales.size):
@@ -346,10 +355,8 @@ def differences(f, x, address, v, given, relative, roundoff, lower, upper, table
         _halve(steps, 0.5)
         code = call(address, f, x, (*law, error, centre, steps, work, False, 0, groups))
         _halve(steps, 2.0)
-        scales, size, about = stretch(rest, 0, groups), stretch(rest, groups, groups + m), x
-        if v.size > 0:
-            about = stretch(rest, groups + m, groups + m + 1)
-            about[0] = _largest(x) / _largest(v)
+        scales, size = stretch(rest, 0, groups), stretch(rest, groups, groups + m)
+        about = _about(x, v, stretch(rest, groups + m, groups + m + 1))
         _inner_size(about, y0, steps, relative, out, 1, scales, size)
         for g in range(groups):
             row = table[int(steps[g, 1])]
