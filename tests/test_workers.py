@@ -2,12 +2,15 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -326,6 +329,42 @@ def test_a_cluster_of_dask_of_which_a_worker_is_killed(child):
     said = child(DEATH.replace("{engine}", DASK))
     assert "WorkerError workers could not do columns" in said
     assert "five raised while fastfd differentiated with respect to coordinate 5, at x = a" in said
+
+
+MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+MPI = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from mpi4py.futures import MPIPoolExecutor
+import fastfd
+from test_workers import ENDS, several
+
+def f(x, folder):
+    (Path(folder) / f"pid{os.getpid()}").touch()
+    return several(x)
+
+if __name__ == "__main__":
+    bounds, args = (0.0, np.inf), (sys.argv[1],)
+    with MPIPoolExecutor() as pool:
+        for method in ("central", "adaptive"):
+            here, expected = fastfd.jacobian(several, ENDS, method=method, bounds=bounds, full_output=True)
+            J, info = fastfd.jacobian(f, ENDS, args, method=method, bounds=bounds, full_output=True, workers=pool.map)
+            assert np.array_equal(J, here) and np.array_equal(info.error, expected.error) and info.nfev == expected.nfev
+    print("same")
+"""
+
+
+@pytest.mark.skipif(MPIEXEC is None or find_spec("mpi4py") is None, reason="no MPI here: needs mpi4py and mpiexec")
+def test_processes_of_mpi(tmp_path):
+    """Three processes: the caller, which evaluates f at x, and two that compute columns."""
+    (tmp_path / "script.py").write_text(MPI)
+    script = [sys.executable, "-W", "error", "-m", "mpi4py.futures", str(tmp_path / "script.py"), str(tmp_path)]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS)}
+    command = [MPIEXEC, "-n", "3", *script]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=200, check=False)
+    assert (done.returncode, done.stdout) == (0, "same\n"), done.stderr
+    assert 2 <= len(list(tmp_path.glob("pid*"))) <= 3
 
 
 SCRIPT = """
