@@ -186,8 +186,7 @@ class ColoredFixed(_ColoredJob):
         pattern, scales = self.reads.pattern, scales_of(x, steps, self.relative)
         with np.errstate(all="ignore"):
             change = np.abs(scales[pattern.indices] * data)
-        rows = np.repeat(np.arange(self.m), np.diff(pattern.indptr))
-        return np.maximum(np.abs(y0), INNER * np.bincount(rows, np.where(change < np.inf, change, 0.0), self.m))
+        return np.maximum(np.abs(y0), INNER * np.bincount(pattern.row_of_each(), np.where(change < np.inf, change, 0.0), self.m))
 
     @property
     def _colors(self) -> tuple[NDArray[np.int64], Ints, Ints]:
@@ -217,7 +216,7 @@ class ColoredFixed(_ColoredJob):
     def _judged(self, data: Array, finer: Array, size: Array, steps: Array, groups: tuple) -> Entries:
         """The truncation error, and the rounding of both steps."""
         main, pattern = self.plan.stencils[0], self.reads.pattern
-        h, rows = steps[pattern.indices, 0], np.repeat(np.arange(self.m), np.diff(pattern.indptr))
+        h, rows = steps[pattern.indices, 0], pattern.row_of_each()
         weight = 2 * self.roundoff * main.rounding * 3 * hefts(self.table, steps)[pattern.indices]
         with np.errstate(all="ignore"):  # at the edges of the doubles the error bar is infinite or nan, and says so
             rounding = weight / h * (size[rows] + np.abs(data) * h)

@@ -67,7 +67,7 @@ class Listed:
     """
 
     def __init__(self, pattern: Pattern):
-        mirror, rows = pattern.mirror(), np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
+        mirror, rows = pattern.mirror(), pattern.row_of_each()
         lower, on = pattern.indices < rows, pattern.indices == rows
         self.pattern, self.partners = pattern, pattern.indices[lower].astype(np.int64)
         self.starts = np.concatenate([[0], np.cumsum(np.bincount(rows[lower], minlength=pattern.shape[0]))])
@@ -183,7 +183,7 @@ class FixedPairs(_PairJob):
             return Curvature(data, data, steps, 0, steps)
         along, slopes = self._node_by_node(x, args, y0, steps)
         finer = self._listed(x, args, pairs, steps * HALVED, along)
-        rows, columns = np.repeat(np.arange(self.n), np.diff(pairs.pattern.indptr)), pairs.pattern.indices
+        rows, columns = pairs.pattern.row_of_each(), pairs.pattern.indices
         h, heft, nodes = steps[:, 0], self._hefts(steps), self._looks(steps)
         with np.errstate(all="ignore"):
             size, change = self.line.inner_size(x, y0, steps, slopes)[0], h * slopes[:, 0]

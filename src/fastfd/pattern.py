@@ -88,6 +88,10 @@ class Pattern:
         """The most entries in a column."""
         return int(np.diff(self.starts).max(initial=0))
 
+    def row_of_each(self) -> Ints:
+        """The row of each entry, by rows."""
+        return np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
+
     def matrix(self, data: NDArray[Any]) -> Any:
         """A csr_array with these entries. It has places of its own, for SciPy changes them in place (``eliminate_zeros``)."""
         found = copy(self._model)
