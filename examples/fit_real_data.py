@@ -77,7 +77,7 @@ def main(file=None):
     jac, data = fastfd.Jacobian(residuals), (DENSITY, MOBILITY)
     fit = least_squares(residuals, START, jac=jac, args=data, xtol=1e-15, ftol=1e-15, gtol=1e-15)
     b = fit.x
-    for _ in range(2):  # a sum of squares shows half of the digits of its minimum; Gauss-Newton steps find the rest
+    for _ in range(20):  # a sum of squares shows half of the digits of its minimum; Gauss-Newton steps find the rest
         b = b - np.linalg.lstsq(jac(b, *data), residuals(b, *data))[0]
     J = jac(b, *data)
     covariance = 2 * fit.cost / (DENSITY.size - b.size) * np.linalg.inv(J.T @ J)
