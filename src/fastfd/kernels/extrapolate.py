@@ -100,8 +100,9 @@ NOISE_SHOWS = 1e3
 #: Once the first entry is known, others ask for more levels only if they are known this many times worse than wanted,
 #: and the column has had fewer evaluations than this.
 PATIENCE, MOST_SHARED_CALLS = 1e2, 24
-#: Entries below this share of the largest do not lead while noise limits them.
-MINOR = 1e-2
+#: Entries below this share of the largest do not lead while noise limits them; unless the others are known, the column
+#: has had this few evaluations, f changes by more than this share over the longest step, and the entry by less.
+MINOR, FEW, FELT, STRAIGHT = 1e-2, 13, 1e-5, 1e-5
 
 #: What a column is remembered by: two steps, the share of the gain of the second over the first that is left as an
 #: error, how visible truncation was at these steps, the noise that it saw and the noise to be assumed (relative to
@@ -663,21 +664,33 @@ def _largest(tab, count):
 
 
 @helper
-def _worst(tab, count, rtol):
+def _promising(tab, steps, a, noise):
+    """Whether a small entry counts in its own output and hardly changes over the longest step, so that a far longer one
+    promises much."""
+    top, size, even = int(tab[BEST, TOP, a]), abs(tab[BEST, VALUE, a]), tab[COMPANION, int(tab[BEST, TOP, a]) + 1, a]
+    felt, bend = size * steps[H, top] > FELT * tab[BEST, SIZE, a], abs(tab[COMPANION, top, a] - even)
+    return felt and 0.0 < _gap(tab, a, noise) < STRAIGHT * size and bend < STRAIGHT * abs(even)
+
+
+@helper
+def _worst(tab, steps, count, rtol):
     """The entry that is known least well against its own size, of those that have not had their turn; -1 where all are
     known well enough. Entries far smaller than the largest must not send all to steps that noise in them asks for.
     """
-    worst, doubt, least = -1, rtol, MINOR * _largest(tab, count)
+    worst, doubt, minor, doubt_minor, least = -1, rtol, -1, rtol, MINOR * _largest(tab, count)
     for a in range(count[ENTRY]):
         total, noise = tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]
         size, raw = abs(tab[BEST, VALUE, a]), tab[BEST, RAW, a]
         limited = total < np.inf and noise > 0.5 * total and raw <= NOISE_SHARE * tab[BEST, SIZE, a]
-        if tab[BEST, TIRED, a] != 0.0 or (limited and size < least):
+        if tab[BEST, TIRED, a] != 0.0 or not total > 0.0:
             continue
         share = total / size if size != 0.0 else np.inf
-        if not share <= doubt and total > 0.0:
+        small = limited and size < least
+        if not small and not share <= doubt:
             worst, doubt = a, share
-    return worst
+        elif small and not share <= doubt_minor and _promising(tab, steps, a, noise):
+            minor, doubt_minor = a, share
+    return minor if worst < 0 and count[CALLS] <= FEW else worst
 
 
 @helper
@@ -694,7 +707,7 @@ def _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size):
     if count[LEVEL] < 2:
         return _second_step(steps, order), -1
     if lead < 0:
-        lead = _worst(tab, count, rtol)
+        lead = _worst(tab, steps, count, rtol)
         if lead < 0:
             return 0.0, lead
     elif tab[BEST, TOTAL, lead] <= rtol * abs(tab[BEST, VALUE, lead]):
@@ -708,7 +721,7 @@ def _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size):
 def _hand_over(tab, steps, count, members, y0, lead, order, rtol, x_size):
     tab[BEST, TIRED, lead] = 1.0
     while count[CALLS] <= MOST_SHARED_CALLS:
-        a = _worst(tab, count, PATIENCE * rtol)
+        a = _worst(tab, steps, count, PATIENCE * rtol)
         if a < 0:
             break
         _new_lead(steps, count)
@@ -928,7 +941,8 @@ def _improve(tab, count, members, scale, out, error):
     better = False
     for a in range(count[ENTRY]):
         i, e = members[0, a], scale * tab[BEST, BAR, a]
-        if (e < error[i] and tab[BEST, SLOW, a] == 0.0) or np.isnan(out[i]):
+        calm = tab[BEST, SLOW, a] == 0.0 and tab[BEST, TIRED, a] == 0.0
+        if (e < error[i] and calm) or np.isnan(out[i]):
             out[i], error[i], better = scale * tab[BEST, VALUE, a], e, True
     return better
 
@@ -978,13 +992,22 @@ def _reset(steps, count, members):
 
 
 @helper
-def _poor(out, error, rtol, order):
-    """Whether an entry is known less well than is wanted, or than is usual."""
+def _tire(tab, count):
+    """From one side, with steps as long at the most, noise is larger: entries that it limits have nothing to gain there."""
+    for a in range(count[ENTRY]):
+        total, noise = tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]
+        tab[BEST, TIRED, a] = total < np.inf and noise > 0.5 * total
+
+
+@helper
+def _poor(tab, count, members, out, error, rtol, order):
+    """Whether an entry that has something to gain is known less well than is wanted, or than is usual."""
     enough = CAUTION * max(rtol, 1e-10 * 10.0**order)
-    for i in range(out.size):
-        if not error[i] <= enough * abs(out[i]):
+    for a in range(count[ENTRY]):
+        i = members[0, a]
+        if tab[BEST, TIRED, a] == 0.0 and not error[i] <= enough * abs(out[i]):
             return True
-    return False
+    return count[LEVEL] == 0
 
 
 @carrier
@@ -1016,11 +1039,13 @@ def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size,
                 _remember(tab, steps, count, members, y0, memory, steps[CONTROL, MEMO : MEMO + MEMORY])
             memory[FAILED] = failed_before
     bent = count[LEVEL] > 0 and note[2] == NONSMOOTH  # with one slope on each side: neither is the derivative
-    if status == OK and steps[CONTROL, BAD] < np.inf and not bent and _poor(out, error, rtol, order):
-        status = _from_one_side(
-            f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members, out,
-            error, note,
-        )  # fmt: skip
+    if status == OK and steps[CONTROL, BAD] < np.inf and not bent:
+        _tire(tab, count)
+        if _poor(tab, count, members, out, error, rtol, order):
+            status = _from_one_side(
+                f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members, out,
+                error, note,
+            )  # fmt: skip
     note[1] = count[CALLS]
     return status
 
