@@ -288,7 +288,7 @@ def test_a_small_entry_that_varies_slowly_gets_longer_steps():
         errors.append(abs(J[1, 0] / slope - 1))
         cost.append(info.nfev)
     assert np.median(errors) <= 5e-12  # 2e-11 with 11 evaluations when it had none
-    assert np.mean(cost) <= 17
+    assert np.mean(cost) <= 20
 
 
 # --- inputs that do not respond, constants, zero derivatives --------------------------------------------------------

@@ -100,9 +100,11 @@ NOISE_SHOWS = 1e3
 #: Once the first entry is known, others ask for more levels only if they are known this many times worse than wanted,
 #: and the column has had fewer evaluations than this.
 PATIENCE, MOST_SHARED_CALLS = 1e2, 24
-#: Entries below this share of the largest do not lead while noise limits them; unless the others are known, the column
-#: has had this few evaluations, f changes by more than this share over the longest step, and the entry by less.
-MINOR, FEW, FELT, STRAIGHT = 1e-2, 13, 1e-5, 1e-5
+#: Entries below this share of the largest do not lead while noise limits them.
+MINOR = 1e-2
+#: Last, where the column has had no more evaluations than this, come those that noise limits, are known this many times
+#: worse than wanted, change f over the longest step by more than this share of it, and themselves by less than this one.
+FEW, EAGER, LITTLE, STRAIGHT = 13, 10.0, 1e-5, 1e-6
 
 #: What a column is remembered by: two steps, the share of the gain of the second over the first that is left as an
 #: error, how visible truncation was at these steps, the noise that it saw and the noise to be assumed (relative to
@@ -665,19 +667,20 @@ def _largest(tab, count):
 
 @helper
 def _promising(tab, steps, a, noise):
-    """Whether a small entry counts in its own output and hardly changes over the longest step, so that a far longer one
+    """Whether an entry counts in its own output and hardly changes over the longest step, so that a far longer one
     promises much."""
-    top, size, even = int(tab[BEST, TOP, a]), abs(tab[BEST, VALUE, a]), tab[COMPANION, int(tab[BEST, TOP, a]) + 1, a]
-    felt, bend = size * steps[H, top] > FELT * tab[BEST, SIZE, a], abs(tab[COMPANION, top, a] - even)
-    return felt and 0.0 < _gap(tab, a, noise) < STRAIGHT * size and bend < STRAIGHT * abs(even)
+    top, size, gap = int(tab[BEST, TOP, a]), abs(tab[BEST, VALUE, a]), _gap(tab, a, noise)
+    even, bend = abs(tab[COMPANION, top + 1, a]), abs(tab[COMPANION, top, a] - tab[COMPANION, top + 1, a])
+    felt = size * steps[H, top] > LITTLE * tab[BEST, SIZE, a]
+    return felt and gap < STRAIGHT * size and (gap == 0.0 or bend < LITTLE * even)
 
 
 @helper
-def _worst(tab, steps, count, rtol):
+def _worst(tab, steps, count, rtol, patience):
     """The entry that is known least well against its own size, of those that have not had their turn; -1 where all are
     known well enough. Entries far smaller than the largest must not send all to steps that noise in them asks for.
     """
-    worst, doubt, minor, doubt_minor, least = -1, rtol, -1, rtol, MINOR * _largest(tab, count)
+    worst, doubt, last, doubt_last, least = -1, patience * rtol, -1, EAGER * rtol, MINOR * _largest(tab, count)
     for a in range(count[ENTRY]):
         total, noise = tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]
         size, raw = abs(tab[BEST, VALUE, a]), tab[BEST, RAW, a]
@@ -685,12 +688,11 @@ def _worst(tab, steps, count, rtol):
         if tab[BEST, TIRED, a] != 0.0 or not total > 0.0:
             continue
         share = total / size if size != 0.0 else np.inf
-        small = limited and size < least
-        if not small and not share <= doubt:
+        if not share <= doubt and not (limited and size < least):
             worst, doubt = a, share
-        elif small and not share <= doubt_minor and _promising(tab, steps, a, noise):
-            minor, doubt_minor = a, share
-    return minor if worst < 0 and count[CALLS] <= FEW else worst
+        elif limited and not share <= doubt_last and _promising(tab, steps, a, noise):
+            last, doubt_last = a, share
+    return last if worst < 0 and count[CALLS] <= FEW else worst
 
 
 @helper
@@ -707,7 +709,7 @@ def _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size):
     if count[LEVEL] < 2:
         return _second_step(steps, order), -1
     if lead < 0:
-        lead = _worst(tab, steps, count, rtol)
+        lead = _worst(tab, steps, count, rtol, 1.0)
         if lead < 0:
             return 0.0, lead
     elif tab[BEST, TOTAL, lead] <= rtol * abs(tab[BEST, VALUE, lead]):
@@ -721,7 +723,7 @@ def _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size):
 def _hand_over(tab, steps, count, members, y0, lead, order, rtol, x_size):
     tab[BEST, TIRED, lead] = 1.0
     while count[CALLS] <= MOST_SHARED_CALLS:
-        a = _worst(tab, steps, count, PATIENCE * rtol)
+        a = _worst(tab, steps, count, rtol, PATIENCE)
         if a < 0:
             break
         _new_lead(steps, count)
