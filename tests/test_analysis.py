@@ -415,6 +415,8 @@ def test_no_function_no_point_no_arguments_no_value():
         step_analysis(lambda x: math.nan, 1.0)
     with pytest.raises(ValueError, match=r"no derivative here .* give exact="):
         step_analysis(lambda x: 1.0 if x == 1.0 else math.nan, 1.0)
+    with pytest.raises(ValueError, match=r"f must return a number at least, .* got a result of shape \(0,\)"):
+        step_analysis(lambda x: np.empty(0), [1.0], direction=0)
 
 
 def test_an_exception_of_f_names_the_coordinate_that_moved():

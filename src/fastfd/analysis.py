@@ -369,6 +369,9 @@ class _Outputs:
         except IndexError as error:
             msg = f"output must be an index into the results of f, of shape {job.result_shape}, got {output!r}"
             raise ValueError(msg) from error
+        if 0 in self.shape:
+            msg = f"f must return a number at least, whose error can be shown, got a result of shape {job.result_shape}"
+            raise ValueError(msg)
 
     def of(self, rows: Array) -> NDArray[Any]:
         """The outputs of every row, in the shape of f."""
