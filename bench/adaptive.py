@@ -27,7 +27,28 @@ def run(effort: Effort) -> list[Row]:
         rows += faced(case, functions.rosenbrock_gradient, x, reference, 1 / 150, 10.0, effort)
     x = np.linspace(-1.0, 1.0, 40) + 0.1
     reference = functions.complex_step(functions.lorenz, x)
-    return [*rows, *faced("Lorenz-96 flow n=40", functions.lorenz, x, reference, None, 6.5, effort)]
+    rows += faced("Lorenz-96 flow n=40", functions.lorenz, x, reference, None, 6.5, effort)
+    for laps in (2, 6):
+        rows += paid(f"{laps} laps of it", "jacobian", functions.lorenz_laps, x, laps, effort)
+        rows += paid(f"their energy after {laps} laps", "gradient", functions.lorenz_energy, x, laps, effort)
+    return rows
+
+
+def paid(case: str, operator: str, f: Callable, x: np.ndarray, laps: int, effort: Effort) -> Iterator[Row]:
+    """An f that takes 10 us and more: time against time, where the target is evaluations against evaluations."""
+    fastfd = rivals.fastfd()
+    if fastfd is None:
+        return
+    call, prepared = getattr(fastfd, operator), getattr(fastfd, operator.title())
+    central = prepared(f, method="central", parallel=False)
+    timings, _ = contest.held({
+        "f itself": contest.called(lambda: f(x, laps)),
+        CENTRAL: contest.called(lambda: central(x, laps)),
+        ADAPTIVE: contest.called(lambda: call(f, x, (laps,), parallel=False)),
+    }, None, effort)  # fmt: skip
+    evaluations = call(f, x, (laps,), full_output=True)[1].nfev / (2 * x.size)
+    note = f"{1e6 * timings.median('f itself'):.0f} us an evaluation, {evaluations:.2f} times as many"
+    yield from contest.rows(case, {(ADAPTIVE, CENTRAL): 1.2 * evaluations}, timings, {}, note)
 
 
 def faced(

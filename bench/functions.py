@@ -83,6 +83,23 @@ def lorenz(x: np.ndarray) -> np.ndarray:
 
 
 @njit(error_model="numpy")
+def lorenz_laps(x: np.ndarray, laps: int) -> np.ndarray:
+    """The flow map several times: the same derivatives to find, at a price."""
+    out = lorenz(x)
+    for _ in range(laps - 1):
+        out = lorenz(out)
+    return out
+
+
+@njit(error_model="numpy")
+def lorenz_energy(x: np.ndarray, laps: int) -> float:
+    out, total = lorenz_laps(x, laps), 0.0
+    for value in out:
+        total += value * value
+    return total
+
+
+@njit(error_model="numpy")
 def rosenbrock_residual(x: np.ndarray) -> np.ndarray:
     out = np.empty_like(x)
     out[0] = 10.0 * (x[1] - x[0] * x[0])

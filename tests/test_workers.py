@@ -368,11 +368,12 @@ def test_processes_of_mpi(tmp_path):
 
 
 SCRIPT = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 import numpy as np
 import fastfd
 folder = Path(sys.argv[1])
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts in the background ignore it
 
 class Mine(ValueError):
     pass
