@@ -666,31 +666,40 @@ def _largest(tab, count):
 
 
 @helper
-def _promising(tab, steps, a, noise):
+def _limited(tab, a):
+    """Whether noise is most of what is not known of an entry."""
+    total = tab[BEST, TOTAL, a]
+    return total < np.inf and tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a] > 0.5 * total
+
+
+@helper
+def _promising(tab, steps, a):
     """Whether an entry counts in its own output and hardly changes over the longest step, so that a far longer one
     promises much."""
-    top, size, gap = int(tab[BEST, TOP, a]), abs(tab[BEST, VALUE, a]), _gap(tab, a, noise)
+    top, size = int(tab[BEST, TOP, a]), abs(tab[BEST, VALUE, a])
+    if size * steps[H, top] <= LITTLE * tab[BEST, SIZE, a]:
+        return False
+    gap = _gap(tab, a, tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a])
     even, bend = abs(tab[COMPANION, top + 1, a]), abs(tab[COMPANION, top, a] - tab[COMPANION, top + 1, a])
-    felt = size * steps[H, top] > LITTLE * tab[BEST, SIZE, a]
-    return felt and gap < STRAIGHT * size and (gap == 0.0 or bend < LITTLE * even)
+    return gap < STRAIGHT * size and (gap == 0.0 or bend < LITTLE * even)
 
 
 @helper
 def _worst(tab, steps, count, rtol, patience):
     """The entry that is known least well against its own size, of those that have not had their turn; -1 where all are
-    known well enough. Entries far smaller than the largest must not send all to steps that noise in them asks for.
+    known well enough. Entries far smaller than the largest must not send all to steps that noise in them asks for; they,
+    and those that are known not much worse than wanted, come last, and only where they promise much.
     """
     worst, doubt, last, doubt_last, least = -1, patience * rtol, -1, EAGER * rtol, MINOR * _largest(tab, count)
     for a in range(count[ENTRY]):
-        total, noise = tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]
-        size, raw = abs(tab[BEST, VALUE, a]), tab[BEST, RAW, a]
-        limited = total < np.inf and noise > 0.5 * total and raw <= NOISE_SHARE * tab[BEST, SIZE, a]
+        total, size = tab[BEST, TOTAL, a], abs(tab[BEST, VALUE, a])
+        limited = _limited(tab, a) and tab[BEST, RAW, a] <= NOISE_SHARE * tab[BEST, SIZE, a]
         if tab[BEST, TIRED, a] != 0.0 or not total > 0.0:
             continue
         share = total / size if size != 0.0 else np.inf
         if not share <= doubt and not (limited and size < least):
             worst, doubt = a, share
-        elif limited and not share <= doubt_last and _promising(tab, steps, a, noise):
+        elif limited and not share <= doubt_last and _promising(tab, steps, a):
             last, doubt_last = a, share
     return last if worst < 0 and count[CALLS] <= FEW else worst
 
@@ -997,8 +1006,7 @@ def _reset(steps, count, members):
 def _tire(tab, count):
     """From one side, with steps as long at the most, noise is larger: entries that it limits have nothing to gain there."""
     for a in range(count[ENTRY]):
-        total, noise = tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a]
-        tab[BEST, TIRED, a] = total < np.inf and noise > 0.5 * total
+        tab[BEST, TIRED, a] = _limited(tab, a)
 
 
 @helper
