@@ -29,8 +29,8 @@ def run(effort: Effort) -> list[Row]:
     reference = functions.complex_step(functions.lorenz, x)
     rows += faced("Lorenz-96 flow n=40", functions.lorenz, x, reference, None, 6.5, effort)
     for laps in (2, 6):
-        rows += paid(f"{laps} laps of it", "jacobian", functions.lorenz_laps, x, laps, effort)
-        rows += paid(f"their energy after {laps} laps", "gradient", functions.lorenz_energy, x, laps, effort)
+        rows += paid(f"Lorenz-96 flow, {laps} laps", "jacobian", functions.lorenz_laps, x, laps, effort)
+        rows += paid(f"Lorenz-96 energy, {laps} laps", "gradient", functions.lorenz_energy, x, laps, effort)
     return rows
 
 
