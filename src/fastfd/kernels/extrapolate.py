@@ -122,8 +122,9 @@ CONVERGED, ROUNDED, NOISY, NONSMOOTH, DOMAIN, SCALELESS = range(6)
 
 #: Counters: levels, entries that respond, evaluations, fast falls, moves up, the last move, the side that left the
 #: domain last (-1, 1), moves that did not pay, whether noise was looked into, whether a step at the scale of f is on
-#: trial, whether x itself was tried as a scale; from SLOT on: where a level's evaluations are kept.
-LEVEL, ENTRY, CALLS, FALLS, UPS, LAST, SIDE, MISSES, LOOKED, TRIAL, OWN, SLOT = range(12)
+#: trial, whether x itself was tried as a scale, how many levels the tables of all entries and that of the entry in the lead
+#: have; from SLOT on: where a level's evaluations are kept.
+LEVEL, ENTRY, CALLS, FALLS, UPS, LAST, SIDE, MISSES, LOOKED, TRIAL, OWN, DONE, AHEAD, SLOT = range(14)
 DOWN, UP, INTO = range(3)
 #: More in the control row of ``steps``: the least step known to leave the domain, the lead's error before its move, its
 #: noise then, the model of its truncation error (A·Π ρt over the levels), the noise that is being looked into, the
@@ -193,12 +194,12 @@ def _notice(row, y0, count, members):
 
 
 @helper
-def _fill_central(tab, steps, count, members, y0, k, order, x_size):
-    """The odd and the even part of f at level k, for every entry that responds."""
+def _fill_central(tab, steps, count, members, y0, k, order, x_size, first, stop):
+    """The odd and the even part of f at level k, for a range of the entries that respond."""
     h, slot = steps[H, k], count[SLOT + k]
     half, square, unit = 0.5 / h, 1.0 / (h * h), steps[CONTROL, UNIT]
     steps[T, k] = h * h
-    for a in range(count[ENTRY]):
+    for a in range(first, stop):
         i = members[0, a]
         up, down, mid = tab[PLUS, slot, i], tab[MINUS, slot, i], y0[i]
         odd, even = (up - down) * half, ((up - mid) + (down - mid)) * square
@@ -217,14 +218,14 @@ def _fill_central(tab, steps, count, members, y0, k, order, x_size):
 
 
 @helper
-def _fill_one_sided(tab, steps, count, members, y0, k, order, side):
+def _fill_one_sided(tab, steps, count, members, y0, k, order, side, first, stop):
     """(f(x ± h) - f(x)) / ±h at level k: the sequence is its own companion, one coefficient further.
 
     In h to the left its coefficient of order d - 1 has the sign (-1)^(d-1), which goes into the sequence.
     """
     h, slot = steps[H, k], count[SLOT + k]
     steps[T, k], toward = h, side * h if order % 2 else h
-    for a in range(count[ENTRY]):
+    for a in range(first, stop):
         i = members[0, a]
         there, here = tab[PLUS, slot, i], y0[i]
         tab[PRIMARY, k, a] = tab[COMPANION, k, a] = (there - here) / toward
@@ -232,15 +233,40 @@ def _fill_one_sided(tab, steps, count, members, y0, k, order, side):
 
 
 @helper
-def _level(tab, steps, count, members, y0, k, order, side, x_size):
+def _level(tab, steps, count, members, y0, k, order, side, x_size, first, stop):
     """Level k of the central (`side` = 0) or the one-sided ladder, and all the blocks that end there."""
     if side:
-        _fill_one_sided(tab, steps, count, members, y0, k, order, side)
-        extend(tab, steps, k, count[ENTRY], order - 1, order, x_size, CAUTION)
+        _fill_one_sided(tab, steps, count, members, y0, k, order, side, first, stop)
+        extend(tab, steps, k, first, stop, order - 1, order, x_size, CAUTION)
     else:
-        _fill_central(tab, steps, count, members, y0, k, order, x_size)
+        _fill_central(tab, steps, count, members, y0, k, order, x_size, first, stop)
         argument = x_size if order == 1 else 0.0
-        extend(tab, steps, k, count[ENTRY], (order - 1) // 2, order // 2, argument, steps[CONTROL, CARE])
+        extend(tab, steps, k, first, stop, (order - 1) // 2, order // 2, argument, steps[CONTROL, CARE])
+
+
+@helper
+def _tables(tab, steps, count, members, y0, order, side, x_size, first, stop, done):
+    """The tables of a range of entries, which have `done` levels, with the levels that came since."""
+    if done == 0:
+        clear(tab, first, stop)
+    for k in range(done, count[LEVEL]):
+        _level(tab, steps, count, members, y0, k, order, side, x_size, first, stop)
+
+
+@helper
+def _lead_on(tab, steps, count, members, y0, order, x_size, lead):
+    """The table of the entry in the lead: the others can wait until theirs are looked at."""
+    _tables(tab, steps, count, members, y0, order, 0, x_size, lead, lead + 1, count[AHEAD])
+    count[AHEAD] = count[LEVEL]
+
+
+@helper
+def _catch_up(tab, steps, count, members, y0, order, side, x_size, lead):
+    """The tables of all, beside that of the lead."""
+    if count[DONE] < count[LEVEL]:
+        _tables(tab, steps, count, members, y0, order, side, x_size, 0, max(lead, 0), count[DONE])
+        _tables(tab, steps, count, members, y0, order, side, x_size, lead + 1, count[ENTRY], count[DONE])
+        count[DONE] = count[AHEAD] = count[LEVEL]
 
 
 @helper
@@ -250,8 +276,8 @@ def _size_around(tab, slot, y0, i):
 
 
 @helper
-def _insert(tab, steps, count, members, y0, h, order, side, x_size):
-    """A new level at its place among the falling steps; the tables grow at the bottom or are made anew."""
+def _insert(tab, steps, count, members, y0, h, side):
+    """A new level at its place among the falling steps; tables that have levels below it must be made anew."""
     levels, known = count[LEVEL], count[ENTRY]
     _notice(tab[PLUS, levels], y0, count, members)
     if not side:
@@ -264,11 +290,8 @@ def _insert(tab, steps, count, members, y0, h, order, side, x_size):
         k -= 1
     steps[H, k], count[SLOT + k] = h, levels
     count[LEVEL] = levels + 1
-    if k < levels or count[ENTRY] > known:
-        clear(tab, count[ENTRY])
-        k = 0
-    for j in range(k, levels + 1):
-        _level(tab, steps, count, members, y0, j, order, side, x_size)
+    count[DONE] = 0 if k < count[DONE] or count[ENTRY] > known else count[DONE]
+    count[AHEAD] = 0 if k < count[AHEAD] or count[ENTRY] > known else count[AHEAD]
 
 
 # --- where to look next ---------------------------------------------------------------------------------------------
@@ -718,13 +741,18 @@ def _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size):
     if count[LEVEL] < 2:
         return _second_step(steps, order), -1
     if lead < 0:
+        _catch_up(tab, steps, count, members, y0, order, 0, x_size, lead)
         lead = _worst(tab, steps, count, rtol, 1.0)
         if lead < 0:
             return 0.0, lead
-    elif tab[BEST, TOTAL, lead] <= rtol * abs(tab[BEST, VALUE, lead]):
-        return _hand_over(tab, steps, count, members, y0, lead, order, rtol, x_size)
-    h = _decide(tab, steps, count, members, y0, lead, order, rtol, x_size)
-    h = h if h > 0.0 else _try_own(tab, steps, count, lead, x_size)
+    _lead_on(tab, steps, count, members, y0, order, x_size, lead)
+    h, known = 0.0, tab[BEST, TOTAL, lead] <= rtol * abs(tab[BEST, VALUE, lead])
+    if not known:
+        h = _decide(tab, steps, count, members, y0, lead, order, rtol, x_size)
+    if h > 0.0:
+        return h, lead
+    _catch_up(tab, steps, count, members, y0, order, 0, x_size, lead)
+    h = 0.0 if known else _try_own(tab, steps, count, lead, x_size)
     return (h, lead) if h > 0.0 else _hand_over(tab, steps, count, members, y0, lead, order, rtol, x_size)
 
 
@@ -781,12 +809,13 @@ def _central(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_siz
         if status != OK:
             return status
         count[FALLS] *= count[LEVEL] > 0
-        _insert(tab, steps, count, members, y0, h, order, 0, x_size)
+        _insert(tab, steps, count, members, y0, h, 0)
         if count[ENTRY] == 0:  # nothing moved: once more with a step that does not depend on x
             h = START if count[LEVEL] == 1 and h < START else 0.0
             continue
         h, lead = _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size)
         h = exact_along(x, coords, speeds, h, reach[0], steps[CONTROL, UNIT])
+    _catch_up(tab, steps, count, members, y0, order, 0, x_size, lead)
     return OK
 
 
@@ -878,7 +907,8 @@ def _recall(f, x, point, scratch, y0, coords, speeds, reach, x_size, tab, steps,
             return OK
         if status != OK:
             return status
-        _insert(tab, steps, count, members, y0, h, 1, 0, x_size)
+        _insert(tab, steps, count, members, y0, h, 0)
+    _catch_up(tab, steps, count, members, y0, 1, 0, x_size, -1)
     return OK
 
 
@@ -900,8 +930,8 @@ def _one_sided(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_s
     """Into the side where f lives, with differences that converge like h: steps halved, Neville in h."""
     side, misses = 1 if count[SIDE] < 0 else -1, 0
     h = min(reach[0], reach[1 + (side > 0)])
-    count[LEVEL] = 0
-    clear(tab, count[ENTRY])
+    count[LEVEL] = count[DONE] = count[AHEAD] = 0
+    clear(tab, 0, count[ENTRY])
     while count[LEVEL] < LEVELS // 2 and misses < 12:
         h, k = exact_along(x, coords, speeds, h, reach[0], steps[CONTROL, UNIT]), count[LEVEL]
         if h <= 0.0:
@@ -913,7 +943,8 @@ def _one_sided(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_s
             continue
         if status != OK:
             return status
-        _insert(tab, steps, count, members, y0, h, order, side, x_size)
+        _insert(tab, steps, count, members, y0, h, side)
+        _catch_up(tab, steps, count, members, y0, order, side, x_size, -1)
         if k >= order + 2 and _settled(tab, count, k, rtol):
             break
         h /= 2.0

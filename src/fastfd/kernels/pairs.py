@@ -768,7 +768,7 @@ def _one_sided_level(f, x, point, scratch, y0, groups, speeds, i, j, level, reac
         steps[H, k] = steps[T, k] = RATIO**-level
         for e in range(y0.size):
             _mixed_one_sided(tab, k, e, rows[2, e], rows[0, e], rows[1, e], y0[e], s * t, unit)
-        extend(tab, steps, k, y0.size, 0, 1, 0.0, CAUTION)
+        extend(tab, steps, k, 0, y0.size, 0, 1, 0.0, CAUTION)
     return status
 
 
@@ -784,7 +784,7 @@ def _settled(tab, entries, rtol):
 def _one_sided_pair(f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol, notes, ladders, axis, tab, steps, rows, out,
                     error):  # fmt: skip
     """The mixed derivative of two directions of which one has one side only: Neville's table in h."""
-    clear(tab, y0.size)
+    clear(tab, 0, y0.size)
     k = 0
     for level in range(ONE_SIDED):
         if k > 2 and _settled(tab, y0.size, rtol):

@@ -90,35 +90,35 @@ def sheets(order: int) -> int:
 
 
 @helper
-def clear(tab, entries):
-    """Forget every block (the levels stay)."""
-    for a in range(entries):
+def clear(tab, first, stop):
+    """Forget every block of a range of entries (the levels stay)."""
+    for a in range(first, stop):
         for row in range(BAR + 1):
             tab[BEST, row, a] = 0.0
         tab[BEST, VALUE, a], tab[BEST, TOTAL, a] = np.nan, np.inf
 
 
 @helper
-def _open_level(tab, j, entries, s_max):
+def _open_level(tab, j, first, stop, s_max):
     """A block of one level: the value itself, and no idea of the higher coefficients."""
-    for a in range(entries):
+    for a in range(first, stop):
         tab[P, j, a], tab[C, j, a], tab[N, j, a] = tab[PRIMARY, j, a], tab[COMPANION, j, a], tab[NOISE, j, a]
     for sheet in range(P + 3, P + 3 * s_max + 3):
-        for a in range(entries):
+        for a in range(first, stop):
             tab[sheet, j, a] = 0.0
 
 
 @helper
-def _feel(tab, steps, j, entries):
+def _feel(tab, steps, j, first, stop):
     """Mark where differences of the sequence fall more slowly than t^0.75, above noise: f is not smooth there."""
     if j >= 2:
         ratio = (steps[T, j - 1] / steps[T, j - 2]) ** 0.75
-        for a in range(entries):
+        for a in range(first, stop):
             last, before = tab[PRIMARY, j, a] - tab[PRIMARY, j - 1, a], tab[PRIMARY, j - 1, a] - tab[PRIMARY, j - 2, a]
             noise = tab[NOISE, j, a] + tab[NOISE, j - 1, a]
             tab[BEST, ROUGH, a] = abs(last) > max(abs(before) * ratio, noise)
     else:
-        fill(tab[BEST, ROUGH], 0.0)
+        fill(tab[BEST, ROUGH, first:stop], 0.0)
 
 
 @helper
@@ -244,24 +244,24 @@ def _choose(tab, steps, a, first):
 
 
 @helper
-def extend(tab, steps, j, entries, s_p, s_c, argument_size, caution):
-    """Add level j at the bottom: all the blocks i..j, and the best of all blocks so far for every entry.
+def extend(tab, steps, j, first, stop, s_p, s_c, argument_size, caution):
+    """Add level j at the bottom: all the blocks i..j, and the best of all blocks so far, for a range of entries.
 
     Wanted are coefficient `s_p` of the sequence, and `s_c` of its companion; a block must know a coefficient
     twice to say how well it knows it. `argument_size` is the size of the argument, whose rounding shows in f;
     `caution` multiplies the error bar.
     """
     unit = steps[CONTROL, UNIT]
-    _open_level(tab, j, entries, max(s_p, s_c))
-    _feel(tab, steps, j, entries)
-    for a in range(entries):
+    _open_level(tab, j, first, stop, max(s_p, s_c))
+    _feel(tab, steps, j, first, stop)
+    for a in range(first, stop):
         if s_p == 0 and tab[BEST, TOTAL, a] < np.inf:
             _doubt(tab, steps, j, a)
         tab[BEST, LOCAL + TOTAL, a], tab[BEST, GAIN, a], tab[BEST, RATE, a], tab[BEST, GAIN_2, a] = np.inf, np.inf, 0.0, np.inf
     for i in range(j - 1, -1, -1):
         w, shrink = 1.0 / (steps[T, i] / steps[T, j] - 1.0), steps[T, j] / steps[T, i]
         size = j - i + 1
-        for a in range(entries):
+        for a in range(first, stop):
             low, high = tab[P + 3 * s_p, i + 1, a], tab[P + 3 * s_p, i, a]
             other = tab[C + 3 * s_c, i + 1, a]
             raw = abs(other - tab[C + 3 * s_c, i, a]) * steps[H, j]
@@ -291,5 +291,5 @@ def extend(tab, steps, j, entries, s_p, s_c, argument_size, caution):
                 _note(tab, a, value, truncation, rounding, noise, band, i, j)
                 inner = 2 * unit * argument_size * abs(tab[C + 3 * s_c, i, a])
                 _note_bar(tab, steps, a, total, raw, argument, inner, rho if known else np.nan, caution)
-    for a in range(entries):
+    for a in range(first, stop):
         _choose(tab, steps, a, s_p == 0 and s_c == 0)
