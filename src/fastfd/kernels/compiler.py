@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import numba
 import numpy as np
 from llvmlite import ir
-from llvmlite.binding import parse_assembly
+from llvmlite.binding import Linkage, parse_assembly
 from numba import _dynfunc  # type: ignore[attr-defined]
 from numba.core import cgutils, config, types, typing
 from numba.core import ir as numba_ir
@@ -128,11 +128,20 @@ class _KernelLibrary(JITCodeLibrary):
 
     def _optimize_final_module(self):
         """Once, where numba does it twice; the third level of LLVM takes longer and makes the adaptive kernel a tenth slower."""
+        if self.alone:
+            self._keep_to_itself()
         manager = self._codegen._module_pass_manager(opt=2)
         if isinstance(manager, tuple):  # since numba 0.62
             manager[0].run(self._final_module, manager[1])
         else:
             manager.run(self._final_module)
+
+
+    def _keep_to_itself(self):
+        """What only a kernel calls is its own: LLVM may then hand on what is used of an array, not all that describes it."""
+        for function in self._final_module.functions:
+            if function.linkage == Linkage.linkonce_odr:
+                function.linkage = "internal"
 
 
 def _link_parts(module, libraries):
