@@ -362,3 +362,33 @@ def test_the_error_estimate_of_fixed_stencils_covers(method):
         value, info = fastfd.jacobian(o.case.f, o.case.x, o.case.args, method=method, full_output=True)
         covered.append(abs(value - o.truth) <= info.error)
     assert np.mean(covered) >= 0.9
+
+
+# --- many outputs -----------------------------------------------------------------------------------------------------
+
+
+@njit
+def noisy_wave(x):
+    return np.exp(x) * np.sin(3 * x) + 1e-9 * np.floor(1e6 * np.sin(1e5 * x))
+
+
+@njit
+def near_its_edge(x):
+    return np.sqrt(x - 0.999999) * np.cos(x)
+
+
+@njit
+def fast_on_slow(x):
+    return x**3 + 1e-3 * np.sin(300 * x)
+
+
+@pytest.mark.parametrize("g", [noisy_wave, near_its_edge, fast_on_slow], ids=lambda g: g.__name__)
+@pytest.mark.parametrize("m", [2, 7, 16, 17, 83])
+@pytest.mark.parametrize("rtol", [None, 1e-6])
+def test_outputs_are_treated_alike(g, m, rtol):
+    """Each output has the same bits as the first, times its power of two: whichever leads, and whether its table grew alone, or
+    with others, or when it was looked at."""
+    powers = 2.0 ** (np.arange(m) % 5)
+    f = njit(lambda x, powers: g(x[0]) * powers)
+    J, info = fastfd.jacobian(f, np.array([1.0]), args=(powers,), rtol=rtol, full_output=True)
+    assert np.array_equal(J[:, 0], J[0, 0] * powers) and np.array_equal(info.error[:, 0], info.error[0, 0] * powers)

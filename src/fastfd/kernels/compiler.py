@@ -43,7 +43,8 @@ from numba.core.untyped_passes import IRProcessing, ReconstructSSA
 from numba.extending import register_jitable
 
 __all__ = [
-    "PART", "borrowing", "carrier", "entry_point", "gate", "helper", "house_stamp", "inline_njit", "inner", "jit_disabled",
+    "PART", "borrowing", "carrier", "entry_point", "gate", "helper", "house_stamp", "independent", "inline_njit", "inner",
+    "jit_disabled",
     "kernel",
 ]  # fmt: skip
 
@@ -80,10 +81,12 @@ class _PartLibrary(JITCodeLibrary):
     def __init__(self, codegen, name):
         CodeLibrary.__init__(self, codegen, name)
         self._linking_libraries, self._texts, self._names, self._shared_module = [], [], [], None
+        self.independent = False
 
     def add_ir_module(self, ir_module):
         self._names += [function.name for function in ir_module.functions if not function.is_declaration]
-        self._texts.append(cgutils.normalize_ir_text(str(ir_module)))
+        text = _with_independent_rounds(ir_module) if self.independent else str(ir_module)
+        self._texts.append(cgutils.normalize_ir_text(text))
 
     def finalize(self):
         for library in self._linking_libraries:  # what must be done before code from disk runs, as numba hands it on
@@ -106,6 +109,21 @@ class _PartLibrary(JITCodeLibrary):
             for library in _link_parts(self._shared_module, [self]):
                 self._shared_module.link_in(library._get_module_for_linking(), preserve=True)
         return self._shared_module
+
+
+def _with_independent_rounds(module):
+    """The text of a module whose only loop has rounds that touch no memory of one another, which LLVM does not see in rows of
+    one array. What says so are nodes that llvmlite cannot write: they must be distinct, or hold themselves."""
+    accesses = module.add_metadata(["accesses"])
+    loop = module.add_metadata(["loop", module.add_metadata(["llvm.loop.parallel_accesses", accesses])])
+    for block in (block for function in module.functions for block in function.blocks):
+        for instruction in block.instructions:
+            if instruction.opname in ("load", "store", "call"):
+                instruction.set_metadata("llvm.access.group", accesses)
+        block.terminator.set_metadata("llvm.loop", loop)
+    itself = loop.get_reference()
+    text = str(module).replace('!{ !"accesses" }', "distinct !{}")
+    return text.replace('!{ !"loop", ', f"distinct !{{ {itself}, ")
 
 
 class _KernelLibrary(JITCodeLibrary):
@@ -454,6 +472,7 @@ class _PartLowering(NativeLowering):
 
     def run_pass(self, state):
         state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.independent = state.func_id.func in _independent
         with _in_context(_PartContext, state) as context:
             context.enable_nrt = _owns(state)
             done = super().run_pass(state)
@@ -638,6 +657,16 @@ def inner(text: Callable) -> Callable:
     """For what stands in an innermost loop, where a call would cost as much as what it does."""
     _unregistered.append((text, True))
     return text
+
+
+#: Parts that are a loop with independent rounds.
+_independent: set[Callable] = set()
+
+
+def independent(text: Callable) -> Callable:
+    """For a part that is one loop, whose rounds touch no memory of one another: so it can be vectorised."""
+    _independent.add(text)
+    return helper(text)
 
 
 def _register_parts() -> None:

@@ -90,6 +90,8 @@ LEVELS, MOST_CALLS = 32, 70
 #: Neighbouring steps, how much faster each fast fall is than the one before, and how far it goes up where nothing tells:
 #: not integers, nor their roots: a periodic f aliases coherently on such steps and looks converged.
 RATIO, FALL, LEAP = 3.7, 4.3, 17.3
+#: Up to so many entries the tables of all grow with that of the lead.
+FEW_ENTRIES = 16
 #: Outputs compared at a time: most do not respond to a column.
 BLOCK = 32
 #: How often it goes up, and how often where a high derivative is nothing but noise: next to it a step more is a factor
@@ -255,17 +257,22 @@ def _tables(tab, steps, count, members, y0, order, side, x_size, first, stop, do
 
 @helper
 def _lead_on(tab, steps, count, members, y0, order, x_size, lead):
-    """The table of the entry in the lead: the others can wait until theirs are looked at."""
-    _tables(tab, steps, count, members, y0, order, 0, x_size, lead, lead + 1, count[AHEAD])
+    """The table of the entry in the lead: the others wait until theirs are looked at, where they are many."""
+    first, stop = (0, count[ENTRY]) if count[ENTRY] <= FEW_ENTRIES else (lead, lead + 1)
+    _tables(tab, steps, count, members, y0, order, 0, x_size, first, stop, count[AHEAD])
     count[AHEAD] = count[LEVEL]
+    count[DONE] = count[LEVEL] if count[ENTRY] <= FEW_ENTRIES else count[DONE]
 
 
 @helper
 def _catch_up(tab, steps, count, members, y0, order, side, x_size, lead):
-    """The tables of all, beside that of the lead."""
-    if count[DONE] < count[LEVEL]:
-        _tables(tab, steps, count, members, y0, order, side, x_size, 0, max(lead, 0), count[DONE])
-        _tables(tab, steps, count, members, y0, order, side, x_size, lead + 1, count[ENTRY], count[DONE])
+    """The tables of all, beside that of the lead, unless they are made anew."""
+    done, entries = count[DONE], count[ENTRY]
+    if done < count[LEVEL]:
+        rest = 0 if done == 0 or lead < 0 else lead + 1
+        _tables(tab, steps, count, members, y0, order, side, x_size, rest, entries, done)
+        if rest > 0:
+            _tables(tab, steps, count, members, y0, order, side, x_size, 0, lead, done)
         count[DONE] = count[AHEAD] = count[LEVEL]
 
 
@@ -300,7 +307,7 @@ def _insert(tab, steps, count, members, y0, h, side):
 @helper
 def ratio_of(order):
     """Higher derivatives need more levels, and rounding grows like 1/hᵈ: the levels must lie closer together."""
-    return RATIO ** (2.0 / ((order + 1) // 2 + 1))
+    return RATIO if order < 3 else RATIO ** (2.0 / ((order + 1) // 2 + 1))
 
 
 @helper
@@ -462,7 +469,7 @@ def _descend(tab, steps, count, members, y0, a, order, x_size):
 @helper
 def _demand(order):
     """Errors of higher derivatives change by large factors from step to step: only such gains are worth a step."""
-    return order**1.25
+    return 1.0 if order == 1 else order**1.25
 
 
 @helper
@@ -931,7 +938,6 @@ def _one_sided(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_s
     side, misses = 1 if count[SIDE] < 0 else -1, 0
     h = min(reach[0], reach[1 + (side > 0)])
     count[LEVEL] = count[DONE] = count[AHEAD] = 0
-    clear(tab, 0, count[ENTRY])
     while count[LEVEL] < LEVELS // 2 and misses < 12:
         h, k = exact_along(x, coords, speeds, h, reach[0], steps[CONTROL, UNIT]), count[LEVEL]
         if h <= 0.0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastfd.kernels.native import fill, helper
+from fastfd.kernels.native import fill, helper, independent, inner
 
 __all__ = [
     "BAND",
@@ -54,14 +54,15 @@ NOISE_SHARE = 1e-4
 #: diagonals of the tables of the two sequences and of the rounding error.
 PLUS, MINUS, PRIMARY, COMPANION, NOISE, BEST, P, C, N = range(9)
 #: Rows of ``tab[BEST]``: the value; its total error estimate, which chooses among the blocks; the parts that made it
-#: (TRUNCATION, ROUNDING, NOISY); the last correction; the block; whether f looked smooth there; 1/ℓ² of the length scale
-#: that the table shows; the noise amplitude that the companion shows; the error bar. Then what belongs to no block:
-#: |f(x)|, whether the last differences fall, the last gain of a block over the next shorter one with its rate (and that
-#: of the companion), the truncation error of that shorter one, and whether the entry has asked for all that it can use.
-VALUE, TOTAL, TRUNCATION, ROUNDING, EMPIRICAL, BAND, TOP, BOTTOM, SLOW, RHO, RAW, BAR = range(12)
-SIZE, ROUGH, GAIN, RATE, GAIN_2, SHORTER, TIRED = range(12, 19)
+#: (TRUNCATION, ROUNDING, NOISY); the last correction; its first level; 1/ℓ² of the length scale that the table shows; the
+#: noise amplitude that the companion shows; the error bar; its last level; whether f did not look smooth there; whether it does
+#: not now. Then what belongs to no block: |f(x)|, the last gain of a block over the next shorter one
+#: with its rate (and that of the companion), the truncation error of that shorter one, whether the entry has asked for all
+#: that it can use; and of the block that is about to be made longer, both sequences; and the error of two levels in haste.
+VALUE, TOTAL, TRUNCATION, ROUNDING, EMPIRICAL, BAND, TOP, RHO, RAW, BAR, BOTTOM, SLOW, ROUGH = range(13)
+SIZE, GAIN, RATE, GAIN_2, SHORTER, TIRED, HIGH, HIGH_2, HASTY = range(13, 22)
 #: The rows up to BAR again, from here on, for the best of the blocks that end at the level in work.
-LOCAL = 19
+LOCAL = 22
 #: By how much the error bar exceeds the estimate: the best of many blocks is an optimist, and the more so in the worst
 #: of many entries. A first derivative of a number with respect to a number needs none.
 CAUTION = 2.0
@@ -91,156 +92,200 @@ def sheets(order: int) -> int:
 
 @helper
 def clear(tab, first, stop):
-    """Forget every block of a range of entries (the levels stay)."""
-    for a in range(first, stop):
-        for row in range(BAR + 1):
-            tab[BEST, row, a] = 0.0
-        tab[BEST, VALUE, a], tab[BEST, TOTAL, a] = np.nan, np.inf
-
-
-@helper
-def _open_level(tab, j, first, stop, s_max):
-    """A block of one level: the value itself, and no idea of the higher coefficients."""
-    for a in range(first, stop):
-        tab[P, j, a], tab[C, j, a], tab[N, j, a] = tab[PRIMARY, j, a], tab[COMPANION, j, a], tab[NOISE, j, a]
-    for sheet in range(P + 3, P + 3 * s_max + 3):
+    """Forget all that was found of a range of entries (the levels stay)."""
+    for row in range(ROUGH + 1):
         for a in range(first, stop):
-            tab[sheet, j, a] = 0.0
+            tab[BEST, row, a] = np.nan if row == VALUE else np.inf if row == TOTAL else 0.0
 
 
-@helper
-def _feel(tab, steps, j, first, stop):
+# --- one entry ----------------------------------------------------------------------------------------------------------
+
+
+@inner
+def _forget(tab, a):
+    """No block that ends at the level in work is the best yet, or has gained. (What only some entries ask for is written, too:
+    processors take hundreds of cycles to leave out by lanes what was never written.)"""
+    tab[BEST, LOCAL + TOTAL, a] = tab[BEST, GAIN, a] = tab[BEST, GAIN_2, a] = np.inf
+    tab[BEST, RATE, a] = tab[BEST, SHORTER, a] = tab[BEST, HIGH, a] = tab[BEST, HIGH_2, a] = tab[BEST, HASTY, a] = 0.0
+
+
+@inner
+def _open(tab, j, a):
+    """A block of one level: the value itself."""
+    tab[P, j, a], tab[C, j, a], tab[N, j, a] = tab[PRIMARY, j, a], tab[COMPANION, j, a], tab[NOISE, j, a]
+    _forget(tab, a)
+
+
+@inner
+def _feel(tab, j, a, ratio):
     """Mark where differences of the sequence fall more slowly than t^0.75, above noise: f is not smooth there."""
-    if j >= 2:
-        ratio = (steps[T, j - 1] / steps[T, j - 2]) ** 0.75
-        for a in range(first, stop):
-            last, before = tab[PRIMARY, j, a] - tab[PRIMARY, j - 1, a], tab[PRIMARY, j - 1, a] - tab[PRIMARY, j - 2, a]
-            noise = tab[NOISE, j, a] + tab[NOISE, j - 1, a]
-            tab[BEST, ROUGH, a] = abs(last) > max(abs(before) * ratio, noise)
-    else:
-        fill(tab[BEST, ROUGH, first:stop], 0.0)
+    last, before = tab[PRIMARY, j, a] - tab[PRIMARY, j - 1, a], tab[PRIMARY, j - 1, a] - tab[PRIMARY, j - 2, a]
+    tab[BEST, ROUGH, a] = abs(last) > max(abs(before) * ratio, tab[NOISE, j, a] + tab[NOISE, j - 1, a])
 
 
-@helper
+@inner
 def _doubt(tab, steps, j, a):
     """A finer level far from the best value, where neither noise nor its own truncation explains it: the best
     block had only looked converged (a fast oscillation on a slow trend), so its error is at least that much."""
-    bottom, value = int(tab[BEST, BOTTOM, a]), tab[BEST, VALUE, a]
-    far, before = abs(tab[PRIMARY, j, a] - value), abs(tab[PRIMARY, bottom, a] - value)
-    noise = min(tab[BEST, EMPIRICAL, a] * steps[H, bottom], NOISE_SHARE * tab[BEST, SIZE, a]) / steps[H, j]
-    if far > max(0.5 * before, 4 * tab[NOISE, j, a], 4 * noise, tab[BEST, TOTAL, a]):
-        tab[BEST, TOTAL, a], tab[BEST, BAR, a] = far, max(2 * far, tab[BEST, BAR, a])
+    if tab[BEST, TOTAL, a] < np.inf:
+        bottom, value = int(tab[BEST, BOTTOM, a]), tab[BEST, VALUE, a]
+        far, before = abs(tab[PRIMARY, j, a] - value), abs(tab[PRIMARY, bottom, a] - value)
+        noise = min(tab[BEST, EMPIRICAL, a] * steps[H, bottom], NOISE_SHARE * tab[BEST, SIZE, a]) / steps[H, j]
+        if far > max(0.5 * before, 4 * tab[NOISE, j, a], 4 * noise, tab[BEST, TOTAL, a]):
+            tab[BEST, TOTAL, a], tab[BEST, BAR, a] = far, max(2 * far, tab[BEST, BAR, a])
 
 
-@helper
-def _raise_coefficients(tab, sheet, s_max, i, a, w, wt, sign):
-    """Coefficients s..1 of the block that joins i..j-1 (at i, overwritten) and i+1..j (at i+1).
+@inner
+def _raise(tab, s, i, a, w, wt, sign):
+    """One coefficient, not the first, of the block that joins i..j-1 (at i, overwritten) and i+1..j (at i+1).
 
     With `sign` = 1 the same for bounds on errors: the weights alternate in sign, so the bounds add up.
     """
-    for s in range(sheet + 3 * s_max, sheet, -3):
-        low, high = tab[s, i + 1, a], tab[s, i, a]
-        tab[s, i, a] = low + (low + sign * high) * w + (tab[s - 3, i, a] + sign * tab[s - 3, i + 1, a]) * wt
+    low, high = tab[s, i + 1, a], tab[s, i, a]
+    tab[s, i, a] = low + (low + sign * high) * w + (tab[s - 3, i, a] + sign * tab[s - 3, i + 1, a]) * wt
 
 
-@helper
-def _join(tab, s_p, s_c, i, a, w, wt):
-    """Neville's step in all three tables."""
-    _raise_coefficients(tab, P, s_p, i, a, w, wt, -1.0)
-    _raise_coefficients(tab, C, s_c, i, a, w, wt, -1.0)
-    _raise_coefficients(tab, N, s_p, i, a, w, wt, 1.0)
-    tab[P, i, a] = tab[P, i + 1, a] + (tab[P, i + 1, a] - tab[P, i, a]) * w
-    tab[C, i, a] = tab[C, i + 1, a] + (tab[C, i + 1, a] - tab[C, i, a]) * w
-    tab[N, i, a] = tab[N, i + 1, a] * (1 + w) + tab[N, i, a] * w
-
-
-@helper
-def _rate(tab, steps, i, a, value, low):
-    """1/ℓ²: how much each level gains over what the one before it gained. The larger of the last two, for one may be
-    small by accident."""
-    gain = abs(value - low)
-    now = gain / (tab[BEST, GAIN, a] * steps[T, i + 1]) if gain > 0.0 else 0.0
-    rho = max(now, tab[BEST, RATE, a])
-    tab[BEST, GAIN, a], tab[BEST, RATE, a] = gain, now
-    return rho
-
-
-@helper
-def _idle(tab, steps, i, a, value, low, noise):
-    """Whether level i changes nothing where a change by one rounding already would say that it is beyond the scale of f, and
-    something was left to change: not so for a straight line, of which the shorter block shows but noise."""
-    beyond = steps[CONTROL, UNIT] * abs(value) * steps[T, i] > tab[BEST, GAIN, a] * steps[T, i + 1]
-    return value == low and beyond and tab[BEST, SHORTER, a] > LEFT * noise
-
-
-@helper
-def _companion_rate(tab, steps, i, a, value, low):
-    """The same for the companion, without a memory of its rates."""
-    gain = abs(value - low)
-    rate = gain / (tab[BEST, GAIN_2, a] * steps[T, i + 1]) if gain > 0.0 else 0.0
-    tab[BEST, GAIN_2, a] = gain
-    return rate
-
-
-@helper
-def _noise(raw, argument, believed):
-    """The noise in a block: what the companion shows, or the rounding of the argument where that may be hidden in it."""
-    return max(raw, min(argument, SHOWN * raw) if believed else argument)
-
-
-@helper
-def _hasty(tab, i, a, value, low, band, even):
+@inner
+def _hurry(tab, i, a, w):
     """The error of two levels: a third would gain what the second gained, by how visible truncation is at the longer
     step. In the value or in the companion, whichever says more, for a trend can hide it in one of them."""
-    bend = abs(tab[COMPANION, i, a] - even)
+    low, high, even = tab[P, i + 1, a], tab[P, i, a], tab[C, i + 1, a]
+    gain, band, bend = abs((low - high) * w), abs(low - high), abs(tab[COMPANION, i, a] - even)
+    value = low + (low - high) * w
     visible = max(band / abs(value) if value != 0.0 else np.inf, bend / abs(even) if even != 0.0 else np.inf)
-    return band if visible > FAINT else HURRY * visible * abs(value - low)
+    tab[BEST, HASTY, a] = band if visible > FAINT else HURRY * visible * gain
 
 
-@helper
-def _note(tab, a, value, truncation, rounding, noise, band, i, j):
-    row = LOCAL
-    tab[BEST, row + VALUE, a], tab[BEST, row + TRUNCATION, a], tab[BEST, row + ROUNDING, a] = value, truncation, rounding
-    tab[BEST, row + EMPIRICAL, a], tab[BEST, row + BAND, a] = noise, band
-    tab[BEST, row + TOP, a], tab[BEST, row + BOTTOM, a], tab[BEST, row + SLOW, a] = i, j, tab[BEST, ROUGH, a]
-
-
-@helper
-def _note_bar(tab, steps, a, total, raw, argument, inner, rho, caution):
+@inner
+def _bar(truncation, rounding, raw, argument, band, inside, last, caution):
     """The error bar does not profit from noise that only happens not to show; and where f rounds its argument at the
-    outset, that is a derivative next to x (`inner`), and no difference shows it."""
-    row = LOCAL
-    rounding, noise = tab[BEST, row + ROUNDING, a], max(raw, argument)
-    random = max(OVERLAP * (rounding + noise), SEVERAL * rounding)
-    bar = 2 * tab[BEST, row + TRUNCATION, a] + random + inner + steps[CONTROL, UNIT] * abs(tab[BEST, row + VALUE, a])
-    if raw > 4 * max(rounding, argument):  # noisy: one sample of it is not enough
-        bar, caution = bar + max(0.0, min(tab[BEST, row + BAND, a], 10 * raw) - raw), CAUTION
-    tab[BEST, row + TOTAL, a], tab[BEST, row + RHO, a] = total, rho
-    tab[BEST, row + RAW, a] = raw * steps[H, int(tab[BEST, row + BOTTOM, a])]
-    tab[BEST, row + BAR, a] = caution * bar
+    outset, that is a derivative next to x (`inside`), and no difference shows it."""
+    random = max(OVERLAP * (rounding + max(raw, argument)), SEVERAL * rounding)
+    bar, noisy = 2 * truncation + random + inside + last, raw > 4 * max(rounding, argument)  # one sample of that is not enough
+    return (CAUTION if noisy else caution) * (bar + (max(0.0, min(band, 10 * raw) - raw) if noisy else 0.0))
 
 
-@helper
+@inner
+def _block(tab, p, c, i, a, w, t, below, shrink, h, known, seasoned, sought, hasty, unit, inside, caution):
+    """The block i..j and its errors; it is kept where it is the best that ends at j, at the step `h`.
+
+    Level i is at `t` and the next one at `below`; it is `known` how fast levels gain, `seasoned` where the block tells that by
+    itself; and `sought` are blocks that the companion is known from, too. The argument is rounded by `inside`.
+    """
+    high, high_2, low, other = tab[P, i, a], tab[C, i, a], tab[P, i + 1, a], tab[C, i + 1, a]
+    value, even, rounding = low + (low - high) * w, other + (other - high_2) * w, tab[N, i + 1, a] * (1 + w) + tab[N, i, a] * w
+    tab[P, i, a], tab[C, i, a], tab[N, i, a] = value, even, rounding
+    if p != P:
+        high, value, low, rounding = tab[BEST, HIGH, a], tab[p, i, a], tab[p, i + 1, a], tab[N - P + p, i, a]
+    if c != C:
+        high_2, even, other = tab[BEST, HIGH_2, a], tab[c, i, a], tab[c, i + 1, a]
+    gain, gain_2, band, raw, size = abs(value - low), abs(even - other), abs(low - high), abs(other - high_2) * h, abs(value)
+    # 1/l^2: how much each level gains over what the one before it gained; the larger of the last two, for one may be small
+    # by accident
+    before, before_2, shorter = tab[BEST, GAIN, a] * below, tab[BEST, GAIN_2, a] * below, tab[BEST, SHORTER, a]
+    now, rho_2 = gain / before if gain > 0.0 else 0.0, gain_2 / before_2 if gain_2 > 0.0 else 0.0
+    rho = max(now, tab[BEST, RATE, a])
+    tab[BEST, GAIN, a], tab[BEST, RATE, a], tab[BEST, GAIN_2, a] = gain, now, gain_2
+    truncation = max(gain, abs(value - high) * shrink)
+    truncation *= min(1.0, DISBELIEF * (rho if seasoned else max(rho, rho_2)) * t)
+    alone = tab[BEST, HASTY, a] if hasty else band
+    truncation = truncation if known and tab[BEST, ROUGH, a] == 0.0 else alone
+    # Level i may change nothing where a change by one rounding already would say that it is beyond the scale of f, and
+    # something was left to change: not so for a straight line, of which the shorter block shows but noise.
+    idle = gain == 0.0 and unit * size * t > before and shorter > LEFT * (rounding + raw)
+    beyond = known and rho * t > 1.0
+    truncation = max(truncation, shorter) if beyond or (known and idle) else truncation  # what is beyond proves nothing
+    tab[BEST, SHORTER, a] = truncation
+    argument = inside * size / h
+    noise = max(raw, min(argument, SHOWN * raw if known else band))
+    total = 2 * truncation + rounding + noise + unit * size
+    lost = p != P and beyond and gain > rounding  # all of its values are small
+    if sought and not lost and total < WORTHWHILE * tab[BEST, LOCAL + TOTAL, a]:
+        tab[BEST, LOCAL + VALUE, a], tab[BEST, LOCAL + TOTAL, a], tab[BEST, LOCAL + TRUNCATION, a] = value, total, truncation
+        tab[BEST, LOCAL + ROUNDING, a], tab[BEST, LOCAL + EMPIRICAL, a], tab[BEST, LOCAL + BAND, a] = rounding, noise, band
+        tab[BEST, LOCAL + TOP, a], tab[BEST, LOCAL + RHO, a], tab[BEST, LOCAL + RAW, a] = i, rho if known else np.nan, raw * h
+        tab[BEST, LOCAL + BAR, a] = _bar(truncation, rounding, raw, argument, band, inside * abs(even), unit * size, caution)
+
+
+@inner
+def _choose(tab, steps, j, a, first):
+    """Keep the block with the least error; but a finer one whose error bar excludes the value so far wins in any
+    case, for the coarser one had only looked converged."""
+    row, total, best, value = LOCAL, tab[BEST, LOCAL + TOTAL, a], tab[BEST, TOTAL, a], tab[BEST, LOCAL + VALUE, a]
+    if total < best or abs(value - tab[BEST, VALUE, a]) > 4 * (total + best):
+        tab[BEST, VALUE, a], tab[BEST, TOTAL, a], tab[BEST, TRUNCATION, a] = value, total, tab[BEST, row + TRUNCATION, a]
+        tab[BEST, ROUNDING, a], tab[BEST, EMPIRICAL, a] = tab[BEST, row + ROUNDING, a], tab[BEST, row + EMPIRICAL, a]
+        tab[BEST, BAND, a], tab[BEST, TOP, a] = tab[BEST, row + BAND, a], tab[BEST, row + TOP, a]
+        tab[BEST, RHO, a], tab[BEST, RAW, a] = tab[BEST, row + RHO, a], tab[BEST, row + RAW, a]
+        tab[BEST, BAR, a], tab[BEST, BOTTOM, a], tab[BEST, SLOW, a] = tab[BEST, row + BAR, a], j, tab[BEST, ROUGH, a]
+    elif first and total < np.inf:
+        _learn_noise(tab, steps, a)
+
+
+@inner
 def _learn_noise(tab, steps, a):
     """A finer block is not better, but shows more noise than the best block happened to show: believe it."""
-    bottom = int(tab[BEST, BOTTOM, a])
-    more = tab[BEST, LOCAL + RAW, a] / steps[H, bottom] - tab[BEST, EMPIRICAL, a]
-    if tab[BEST, LOCAL + BOTTOM, a] > bottom and more > 0.0:
+    more = tab[BEST, LOCAL + RAW, a] / steps[H, int(tab[BEST, BOTTOM, a])] - tab[BEST, EMPIRICAL, a]
+    if more > 0.0:
         tab[BEST, EMPIRICAL, a] += more
         tab[BEST, TOTAL, a], tab[BEST, BAR, a] = tab[BEST, TOTAL, a] + more, tab[BEST, BAR, a] + CAUTION * more
 
 
+# --- all entries ------------------------------------------------------------------------------------------------------
+
+
+@independent
+def _open_all(tab, j, first, stop):
+    for a in range(first, stop):
+        _open(tab, j, a)
+
+
+@independent
+def _feel_all(tab, j, first, stop, ratio):
+    for a in range(first, stop):
+        _feel(tab, j, a, ratio)
+
+
+@independent
+def _doubt_all(tab, steps, j, first, stop):
+    for a in range(first, stop):
+        _doubt(tab, steps, j, a)
+
+
 @helper
-def _choose(tab, steps, a, first):
-    """Keep the block with the least error; but a finer one whose error bar excludes the value so far wins in any
-    case, for the coarser one had only looked converged."""
-    total, best = tab[BEST, LOCAL + TOTAL, a], tab[BEST, TOTAL, a]
-    apart = abs(tab[BEST, LOCAL + VALUE, a] - tab[BEST, VALUE, a])
-    if total < best or apart > 4 * (total + best):
-        for row in range(BAR + 1):
-            tab[BEST, row, a] = tab[BEST, LOCAL + row, a]
-    elif first and total < np.inf:
-        _learn_noise(tab, steps, a)
+def _raise_all(tab, s_p, s_c, i, first, stop, w, wt):
+    """All coefficients but the first, once what the longer block says of the wanted ones is kept."""
+    for a in range(first, stop):
+        tab[BEST, HIGH, a], tab[BEST, HIGH_2, a] = tab[P + 3 * s_p, i, a], tab[C + 3 * s_c, i, a]
+        for s in range(s_c, 0, -1):
+            _raise(tab, C + 3 * s, i, a, w, wt, -1.0)
+        for s in range(s_p, 0, -1):
+            _raise(tab, P + 3 * s, i, a, w, wt, -1.0)
+            _raise(tab, N + 3 * s, i, a, w, wt, 1.0)
+
+
+@independent
+def _hurry_all(tab, i, first, stop, w):
+    for a in range(first, stop):
+        _hurry(tab, i, a, w)
+
+
+@independent
+def _blocks(tab, p, c, i, first, stop, w, t, below, shrink, h, known, seasoned, sought, hasty, unit, inside, caution):
+    for a in range(first, stop):
+        _block(tab, p, c, i, a, w, t, below, shrink, h, known, seasoned, sought, hasty, unit, inside, caution)
+
+
+@independent
+def _end(tab, steps, j, first, stop, learns):
+    for a in range(first, stop):
+        _choose(tab, steps, j, a, learns)
+
+
+@independent
+def _forget_all(tab, first, stop):
+    for a in range(first, stop):
+        _forget(tab, a)
 
 
 @helper
@@ -251,45 +296,26 @@ def extend(tab, steps, j, first, stop, s_p, s_c, argument_size, caution):
     twice to say how well it knows it. `argument_size` is the size of the argument, whose rounding shows in f;
     `caution` multiplies the error bar.
     """
-    unit = steps[CONTROL, UNIT]
-    _open_level(tab, j, first, stop, max(s_p, s_c))
-    _feel(tab, steps, j, first, stop)
-    for a in range(first, stop):
-        if s_p == 0 and tab[BEST, TOTAL, a] < np.inf:
-            _doubt(tab, steps, j, a)
-        tab[BEST, LOCAL + TOTAL, a], tab[BEST, GAIN, a], tab[BEST, RATE, a], tab[BEST, GAIN_2, a] = np.inf, np.inf, 0.0, np.inf
+    p, c, unit, hasty = P + 3 * s_p, C + 3 * s_c, steps[CONTROL, UNIT], steps[CONTROL, HASTE] > 0.0
+    for sheet in range(P + 3, P + 3 * max(s_p, s_c) + 3):  # no idea of the higher coefficients
+        fill(tab[sheet, j, first:stop], 0.0)
+    _open_all(tab, j, first, stop)
+    if j > 1:
+        root = np.sqrt(steps[T, j - 1] / steps[T, j - 2])
+        _feel_all(tab, j, first, stop, root * np.sqrt(root))
+    if j > 1 and s_p == 0:
+        _doubt_all(tab, steps, j, first, stop)
     for i in range(j - 1, -1, -1):
-        w, shrink = 1.0 / (steps[T, i] / steps[T, j] - 1.0), steps[T, j] / steps[T, i]
-        size = j - i + 1
-        for a in range(first, stop):
-            low, high = tab[P + 3 * s_p, i + 1, a], tab[P + 3 * s_p, i, a]
-            other = tab[C + 3 * s_c, i + 1, a]
-            raw = abs(other - tab[C + 3 * s_c, i, a]) * steps[H, j]
-            _join(tab, s_p, s_c, i, a, w, w / steps[T, j])
-            if size < s_p + 2:
-                continue
-            value, rounding, band = tab[P + 3 * s_p, i, a], tab[N + 3 * s_p, i, a], abs(low - high)
-            idle = _idle(tab, steps, i, a, value, low, rounding + raw)
-            rho, rho_2 = _rate(tab, steps, i, a, value, low), _companion_rate(tab, steps, i, a, tab[C + 3 * s_c, i, a], other)
-            known = size >= s_p + 3
-            truncation = band
-            if known and tab[BEST, ROUGH, a] == 0.0:
-                truncation = max(abs(value - low), abs(value - high) * shrink)
-                truncation *= min(1.0, DISBELIEF * (rho if size >= s_p + 4 else max(rho, rho_2)) * steps[T, i])
-            elif steps[CONTROL, HASTE] > 0.0:
-                truncation = _hasty(tab, i, a, value, low, band, other)
-            if known and (idle or rho * steps[T, i] > 1.0):  # level i is beyond the scale of f, and so proves nothing
-                truncation = max(truncation, tab[BEST, SHORTER, a])
-            tab[BEST, SHORTER, a] = truncation
-            lost = s_p > 0 and known and rho * steps[T, i] > 1.0 and tab[BEST, GAIN, a] > rounding  # all of its values are small
-            if size < s_c + 2 or lost:
-                continue
-            argument = 2 * unit * argument_size * abs(value) / steps[H, j]
-            noise = _noise(raw, argument if known else min(argument, band), known)
-            total = 2 * truncation + rounding + noise + unit * abs(value)
-            if total < WORTHWHILE * tab[BEST, LOCAL + TOTAL, a]:
-                _note(tab, a, value, truncation, rounding, noise, band, i, j)
-                inner = 2 * unit * argument_size * abs(tab[C + 3 * s_c, i, a])
-                _note_bar(tab, steps, a, total, raw, argument, inner, rho if known else np.nan, caution)
-    for a in range(first, stop):
-        _choose(tab, steps, a, s_p == 0 and s_c == 0)
+        t, last, more = steps[T, i], steps[T, j], j - i - 1 - s_p  # more levels than the coefficient needs
+        w = last / (t - last)
+        if s_c > 0:
+            _raise_all(tab, s_p, s_c, i, first, stop, w, w / last)
+        if hasty:
+            _hurry_all(tab, i, first, stop, w)
+        _blocks(
+            tab, p, c, i, first, stop, w, t, steps[T, i + 1], last / t, steps[H, j], more > 0, more > 1,
+            j - i > s_c and more >= 0, hasty, unit, 2 * unit * argument_size, caution,
+        )  # fmt: skip
+        if more < 0:  # that says nothing yet
+            _forget_all(tab, first, stop)
+    _end(tab, steps, j, first, stop, s_c == 0)
