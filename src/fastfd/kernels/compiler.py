@@ -21,14 +21,14 @@ from typing import Any, ClassVar
 
 import numba
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from llvmlite.binding import Linkage, parse_assembly
 from numba import _dynfunc  # type: ignore[attr-defined]
 from numba.core import cgutils, config, types, typing
 from numba.core import ir as numba_ir
 from numba.core.caching import IndexDataCacheFile
 from numba.core.callconv import RETCODE_NONE, RETCODE_OK, CPUCallConv, Status
-from numba.core.codegen import CodeLibrary, JITCodeLibrary
+from numba.core.codegen import CodeLibrary, JITCodeLibrary, _parse_refprune_flags
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import register_pass
@@ -45,7 +45,7 @@ from numba.extending import register_jitable
 __all__ = [
     "PART", "borrowing", "carrier", "entry_point", "gate", "helper", "house_stamp", "independent", "inline_njit", "inner",
     "jit_disabled",
-    "kernel",
+    "kernel", "winding_kernel",
 ]  # fmt: skip
 
 
@@ -128,6 +128,7 @@ def _with_independent_rounds(module):
 
 class _KernelLibrary(JITCodeLibrary):
     alone = False  # entered by its address only
+    winding = False  # see the decorator
 
     def finalize(self):
         self._linking_libraries = _link_parts(self._final_module, self._linking_libraries)
@@ -150,10 +151,22 @@ class _KernelLibrary(JITCodeLibrary):
             self._keep_to_itself()
         manager = self._codegen._module_pass_manager(opt=2)
         if isinstance(manager, tuple):  # since numba 0.62
+            manager = self._without_unrolling() if self.winding else manager
             manager[0].run(self._final_module, manager[1])
         else:
             manager.run(self._final_module)
 
+
+    def _without_unrolling(self):
+        """The passes that numba takes, but for one."""
+        options = binding.create_pipeline_tuning_options()
+        options.speed_level, options.loop_unrolling = 2, False
+        options.loop_vectorization, options.slp_vectorization = bool(config.LOOP_VECTORIZE), bool(config.SLP_VECTORIZE)
+        builder = binding.create_pass_builder(self._codegen._tm, options)
+        manager = builder.getModulePassManager()
+        if config.LLVM_REFPRUNE_PASS:
+            manager.add_refprune_pass(_parse_refprune_flags())
+        return manager, builder
 
     def _keep_to_itself(self):
         """What only a kernel calls is its own: LLVM may then hand on what is used of an array, not all that describes it."""
@@ -459,7 +472,7 @@ class _KernelLowering(NativeLowering):
 
     def run_pass(self, state):
         state.library = _KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.alone = state.flags.no_cpython_wrapper
+        state.library.alone, state.library.winding = state.flags.no_cpython_wrapper, state.func_id.func in _winding
         state.library.enable_object_caching()
         with _in_context(_KernelContext, state):
             return super().run_pass(state)
@@ -679,6 +692,16 @@ def _register_parts() -> None:
 def kernel(text: Callable) -> Callable:
     """For what is entered by its address (and may be a part of something larger)."""
     return helper(text)
+
+
+#: Kernels whose loops LLVM leaves as they are.
+_winding: set[Callable] = set()
+
+
+def winding_kernel(text: Callable) -> Callable:
+    """For a kernel that decides at every turn: its loops are short, and unrolled they take longer to compile and to run."""
+    _winding.add(text)
+    return kernel(text)
 
 
 @functools.cache

@@ -28,7 +28,7 @@ from fastfd.kernels.native import (
     fill,
     gate,
     helper,
-    kernel,
+    winding_kernel,
 )
 from fastfd.kernels.sweep import evaluate_at, failed, restore, shift, unchanged
 from fastfd.kernels.tableau import (
@@ -1143,7 +1143,7 @@ def argument_size(x, coords, speeds):
     return size / speed if speed > 0 else 0.0
 
 
-@kernel
+@winding_kernel
 def extrapolate(f, x, given, lower, upper, rtol, roundoff, known, order, groups, speeds, out, error, notes, y0, reach, memory,
                 work, tab, steps, count, members, begin, lo, hi):  # fmt: skip
     """Rows lo..hi of the transposed Jacobian, of its error and of the notes: the shortest step that counts, the
@@ -1178,7 +1178,7 @@ def extrapolate(f, x, given, lower, upper, rtol, roundoff, known, order, groups,
     return OK if unchanged(point, x) else failed(MUTATED, lo)
 
 
-@kernel
+@winding_kernel
 def extrapolate_points(f, x, reach, rtol, roundoff, known, order, out, error, notes, work, tab, steps, count, members, lo, hi):
     """The same for a function of one number at many points; nan where f is not finite at a point."""
     x, reach, out, error, notes, work = borrow(x), borrow(reach), borrow(out), borrow(error), borrow(notes), borrow(work)

@@ -56,6 +56,7 @@ from fastfd.kernels.compiler import (
     inner,
     jit_disabled,
     kernel,
+    winding_kernel,
 )
 
 __all__ = [
@@ -128,6 +129,7 @@ __all__ = [
     "thread_count",
     "type_names",
     "types",
+    "winding_kernel",
 ]  # fmt: skip
 
 #: What one evaluation, and so a whole kernel, answers. Only OK leaves a usable result, and NONFINITE one with nan.

@@ -52,6 +52,7 @@ from fastfd.kernels.native import (
     gate,
     helper,
     kernel,
+    winding_kernel,
 )
 from fastfd.kernels.sweep import failed, note_slope, shift, unchanged
 from fastfd.kernels.tableau import BAR, BEST, COMPANION, CONTROL, NOISE, PRIMARY, TOTAL, UNIT, H, T, clear, extend
@@ -521,7 +522,7 @@ def _with_help(f, x, point, scratch, coords, speeds, y0, noise, reach, rtol, uni
     return status
 
 
-@kernel
+@winding_kernel
 def axes(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, again, out, error, notes, ladders, axis, samples, work, tab,
          steps, count, members, lo, hi):  # fmt: skip
     """The second derivative along each direction, f on the rungs that pairs share, and what pairs must know of the axes.
@@ -800,7 +801,7 @@ def _one_sided_pair(f, x, point, scratch, y0, groups, speeds, i, j, reach, rtol,
     return OK
 
 
-@kernel
+@winding_kernel
 def mixed_pairs(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, notes, ladders, axis, out, error, work, tab, steps, count,
                 members, lo, hi):  # fmt: skip
     """Rows lo..hi below the diagonal of the matrix of mixed second derivatives, and their mirror images.
@@ -835,7 +836,7 @@ def mixed_pairs(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, notes, l
     return OK if unchanged(point, x) else failed(MUTATED, lo)
 
 
-@kernel
+@winding_kernel
 def mixed_listed(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, notes, ladders, axis, starts, partners, out, error, work,
                  tab, steps, count, members, lo, hi):  # fmt: skip
     """The same for some pairs: those of direction i with ``partners[starts[i]:starts[i + 1]]``, a row of `out` each."""
