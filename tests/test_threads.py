@@ -1,6 +1,8 @@
 """Threads, processes, forks: the same bits whoever computes, and nobody dies."""
 
+import os
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -274,3 +276,57 @@ def test_the_wait_for_threads_is_no_work():
     assert not job.lean
     assert job.divide(lambda thread, lo, hi: OK, 0, 8, [()], tuple, None) == OK
     assert job.lean
+
+
+on_linux = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux tells processors of threads")
+
+
+@on_linux
+@compiled_only
+def test_helpers_keep_off_the_processor_of_the_caller():
+    """And only they are told where to be."""
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        pytest.skip("one processor: nobody can keep off it")
+    fastfd.jacobian(coupled, X, parallel=True)
+    helpers = [thread for thread in threading.enumerate() if thread.name.startswith("fastfd_")]
+    assert helpers and os.sched_getaffinity(0) == allowed
+    for thread in helpers:
+        assert thread.native_id and len(allowed - os.sched_getaffinity(thread.native_id)) == 1
+
+
+@on_linux
+@compiled_only
+def test_a_caller_on_one_processor(child):
+    """Pinned before or after helpers are there, to the processor that it is on, it shares that, or they have the others."""
+    script = """
+import os
+import numpy as np
+from numba import njit
+import fastfd
+@njit
+def f(x):
+    return np.sin(x * x[0])
+x = np.linspace(1.0, 2.0, 200)
+serial = fastfd.jacobian(f, x, parallel=False)
+for allowed in ({min(os.sched_getaffinity(0))}, os.sched_getaffinity(0), {max(os.sched_getaffinity(0))}):
+    os.sched_setaffinity(0, allowed)
+    print(np.array_equal(fastfd.jacobian(f, x, parallel=True), serial), os.sched_getaffinity(0) == allowed)
+"""
+    assert child(script) == "True True\n" * 3
+
+
+@compiled_only
+def test_a_helper_that_takes_its_time_is_waited_for():
+    """Longer than the caller stays awake, too: the last columns are the dear ones."""
+
+    @njit
+    def dear_at_the_end(x):
+        total = 0.0
+        for k in range(2_000_000 if x[-1] != 1.0 else 10):
+            total += np.sin(k * x[-1])
+        return x * total
+
+    x = np.linspace(0.0, 1.0, 9)
+    J = fastfd.jacobian(dear_at_the_end, x, method="forward", parallel=True)
+    assert np.array_equal(J, fastfd.jacobian(dear_at_the_end, x, method="forward", parallel=False))

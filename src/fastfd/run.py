@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
-from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, NoReturn
 
@@ -15,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfd.function import Function, Sample, add_note, where_it_was
+from fastfd.helpers import Results, offer
 from fastfd.kernels.native import ASTRAY, LENGTH, MISPLACED, MUTATED, NONFINITE, OK, RAISED, STALE, thread_count
 from fastfd.kernels.sweep import at
 from fastfd.pace import Pieces, reporter
@@ -104,55 +101,6 @@ def bad_coordinate(x: Array, code: int) -> NoReturn:
 # --- threads ---------------------------------------------------------------------------------------------------------
 
 
-class _Helpers:
-    """Threads that wait for work, as many as were ever wanted at a time, but fewer than there are processors.
-
-    Handing work over costs the caller 3 us, with an executor and its futures 8.
-    """
-
-    def __init__(self) -> None:
-        self.inbox: SimpleQueue = SimpleQueue()
-        self._most = (os.cpu_count() or 1) - 1  # asking takes 6 us
-        self._started = itertools.count(1)  # next() on it is atomic
-        self._count = 0
-
-    def offer(self, places: list[int], work: Callable[[int], int], done: SimpleQueue) -> None:
-        """Let helpers take the places that are still there when they come."""
-        wanted = min(len(places), self._most)
-        while self._count < wanted:
-            self._count = next(self._started)
-            threading.Thread(target=self._wait, name=f"fastfd_{self._count}", daemon=True).start()
-        for _ in range(wanted):
-            self.inbox.put((places, work, done))
-
-    def _wait(self) -> None:
-        while True:
-            _take_place(*self.inbox.get())  # names here would keep the arrays of the last work alive
-
-
-def _take_place(places: list[int], work: Callable[[int], int], done: SimpleQueue) -> None:
-    try:
-        place = places.pop()
-    except IndexError:  # the others were quicker
-        return
-    try:
-        done.put(work(place))
-    except BaseException as error:
-        done.put(error)
-
-
-_helpers = _Helpers()
-
-
-def _new_helpers() -> None:
-    global _helpers
-    _helpers = _Helpers()
-
-
-if hasattr(os, "register_at_fork"):  # threads do not survive a fork; the child makes its own
-    os.register_at_fork(after_in_child=_new_helpers)
-
-
 def _share(
     piece: Callable[[int, int, int], int],
     lo: int,
@@ -170,12 +118,12 @@ def _share(
         return _work(pieces, piece, 0, advance), pieces.seconds
     pieces = Pieces(lo, hi, max(1, -(-(hi - lo) // (threads * PIECES))))
     places = list(range(1, threads))
-    done: SimpleQueue = SimpleQueue()
-    _helpers.offer(places, lambda thread: _work(pieces, piece, thread, None), done)
+    done = Results()
+    offer(places, lambda thread: _work(pieces, piece, thread, None), done)
     try:
         codes = [_work(pieces, piece, 0, advance)]
         begun = threads - 1 - _withdrawn(places)  # who has not begun is not waited for
-        codes += [done.get() for _ in range(begun)]
+        codes += done.wait(begun)
     finally:
         pieces.stop()
         _withdrawn(places)

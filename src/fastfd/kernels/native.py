@@ -129,6 +129,7 @@ __all__ = [
     "thread_count",
     "type_names",
     "types",
+    "watch",
     "winding_kernel",
 ]  # fmt: skip
 
@@ -142,6 +143,9 @@ UNKNOWN = 8
 #: Where an evaluation stands in the weighted sum over the nodes of a stencil.
 FIRST, MIDDLE, LAST, ONLY = range(4)
 
+
+#: Rounds of waiting, some microseconds.
+MOMENT = 4000
 
 _word = types.uintp
 _callee = types.UniTuple(_word, 3)
@@ -737,6 +741,31 @@ def assign(out, values):
     """``out[:] = values``, likewise."""
     for i in range(out.size):
         out[i] = values[i]
+
+
+@intrinsic
+def _read_anew(typingctx, array):
+
+    def codegen(context, builder, sig, args):
+        data = context.make_array(array)(context, builder, value=args[0]).data
+        return builder.load_atomic(data, "acquire", 8)
+
+    return array.dtype(array), codegen
+
+
+#: The first element, as other threads have left it.
+_anew: Any = (lambda array: array[0]) if jit_disabled() else _read_anew
+
+
+@gate
+def watch(count, wanted, rounds):
+    """Wait, awake, until other threads have brought ``count[0]`` to what is wanted, or so many rounds are over. Python's lock is
+    free meanwhile, and another moment, for who counted still has it."""
+    waited = 0
+    while waited < rounds and _anew(count) < wanted:
+        waited += 1
+    for _ in range(MOMENT if waited > 0 else 0):
+        _anew(count)
 
 
 @gate

@@ -1,0 +1,119 @@
+"""Threads that wait for work, beside the one that has it."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from fastfd.kernels.native import watch
+
+__all__ = ["Results", "offer"]
+
+#: Rounds for which a caller waits awake for helpers that are not done, some 0.2 ms.
+AWAKE = 200_000
+
+
+def _processor_of_thread() -> Callable[[], int]:
+    """What tells the processor that a thread is on, in 90 ns; -1 where the system does not tell."""
+    try:
+        return ctypes.CDLL(None).sched_getcpu
+    except (AttributeError, OSError, TypeError):  # not Linux
+        return lambda: -1
+
+
+_processor = _processor_of_thread()
+
+
+class Results:
+    """How the work of helpers came out."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue = SimpleQueue()
+        self._count = np.zeros(1, np.int64)
+
+    def put(self, result: Any) -> None:
+        self._queue.put(result)
+        self._count[0] += 1
+
+    def wait(self, wanted: int) -> list:
+        """So many of them. The caller stays awake for a while: asleep, it may be woken on the processor of a helper."""
+        if wanted:
+            watch(self._count, wanted, AWAKE)
+        return [self._queue.get() for _ in range(wanted)]
+
+
+class _Helpers:
+    """As many as were ever wanted at a time, but fewer than there are processors.
+
+    Handing work over costs the caller 3 us, with an executor and its futures 8.
+    """
+
+    def __init__(self) -> None:
+        self.inbox: SimpleQueue = SimpleQueue()
+        self._most = (os.cpu_count() or 1) - 1  # asking takes 6 us
+        self._started = itertools.count(1)  # next() on it is atomic
+        self._threads: list[threading.Thread] = []
+        self._avoided = -1
+
+    def offer(self, places: list[int], work: Callable[[int], int], done: Results) -> None:
+        wanted = min(len(places), self._most)
+        while len(self._threads) < wanted:
+            name = f"fastfd_{next(self._started)}"
+            self._threads.append(threading.Thread(target=self._wait, name=name, daemon=True))
+            self._threads[-1].start()
+            self._avoided = -1
+        self._make_way(_processor())
+        for _ in range(wanted):
+            self.inbox.put((places, work, done))
+
+    def _make_way(self, here: int) -> None:
+        """Keep helpers away from the processor that the caller is on, among those that it may be on. Linux may leave a thread on
+        that of the one that woke it, though others are idle; it is not run there before the caller's time slice is over, some
+        milliseconds later."""
+        if here in (-1, self._avoided):
+            return
+        if others := os.sched_getaffinity(0) - {here}:
+            self._avoided = here
+            for thread in self._threads:
+                with suppress(OSError):  # not allowed, or not any more
+                    os.sched_setaffinity(thread.native_id or 0, others)
+
+    def _wait(self) -> None:
+        while True:
+            _take_place(*self.inbox.get())  # names here would keep the arrays of the last work alive
+
+
+def _take_place(places: list[int], work: Callable[[int], int], done: Results) -> None:
+    try:
+        place = places.pop()
+    except IndexError:  # the others were quicker
+        return
+    try:
+        done.put(work(place))
+    except BaseException as error:
+        done.put(error)
+
+
+_helpers = _Helpers()
+
+
+def _new_helpers() -> None:
+    global _helpers
+    _helpers = _Helpers()
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork; the child makes its own
+    os.register_at_fork(after_in_child=_new_helpers)
+
+
+def offer(places: list[int], work: Callable[[int], int], done: Results) -> None:
+    """Let helpers take the places that are still there when they come; how the work of each came out goes to `done`."""
+    _helpers.offer(places, work, done)
