@@ -149,12 +149,8 @@ class _KernelLibrary(JITCodeLibrary):
         """Once, where numba does it twice; the third level of LLVM takes longer and makes the adaptive kernel a tenth slower."""
         if self.alone:
             self._keep_to_itself()
-        manager = self._codegen._module_pass_manager(opt=2)
-        if isinstance(manager, tuple):  # since numba 0.62
-            manager = self._without_unrolling() if self.winding else manager
-            manager[0].run(self._final_module, manager[1])
-        else:
-            manager.run(self._final_module)
+        manager, builder = self._without_unrolling() if self.winding else self._codegen._module_pass_manager(opt=2)
+        manager.run(self._final_module, builder)
 
 
     def _without_unrolling(self):
