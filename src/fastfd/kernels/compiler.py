@@ -152,7 +152,6 @@ class _KernelLibrary(JITCodeLibrary):
         manager, builder = self._without_unrolling() if self.winding else self._codegen._module_pass_manager(opt=2)
         manager.run(self._final_module, builder)
 
-
     def _without_unrolling(self):
         """The passes that numba takes, but for one."""
         options = binding.create_pipeline_tuning_options()
