@@ -16,11 +16,13 @@ from bench.timing import Effort
 
 NOTES = """\
 fastfd: `Jacobian(f, method="central", parallel=...)`, 2 threads. C OpenMP: the columns shared among 2
-threads, each with its own x and workspace. A sleep of 5 ms before each sample lets the threads of the
-rival before go to sleep. "beside a busy process": another process spins on one core all the while.
-"quiet" is only as quiet as the machine."""
+threads, each with its own x and workspace. A sleep of 20 ms before each sample lets the threads of the
+rival before go to sleep: those of OpenMP spin for 5 to 10 ms after their last region, on a core that
+others want. A sample of forced threads takes 10 ms, for the first call after a sleep is slower. "beside
+a busy process": another process spins on one core all the while. "quiet" is only as quiet as the
+machine."""
 
-THREADS, SETTLE = 2, 5e-3
+THREADS, SETTLE, SAMPLE = 2, 2e-2, 1e-2
 SERIAL, CHOICE, PARALLEL = (f"fastfd parallel={choice}" for choice in (False, None, True))
 FREE = (("broyden", 10, None), ("broyden", 100, None))  # the choice alone: a region costs more than this work
 FORCED = (("broyden", 1000, 0.7), ("broyden", 5000, 0.7), ("lorenz", 40, 0.55))
@@ -64,7 +66,7 @@ def forced(effort: Effort) -> Iterator[Row]:
             (PARALLEL, "C OpenMP"): None,
             ("C OpenMP", "C alone"): None,
         }
-        timings, errors = contest.held(field, None, effort, SETTLE)
+        timings, errors = contest.held(field, None, replace(effort, sample=SAMPLE), SETTLE)
         yield from contest.rows(f"{name} n={n}, quiet", pairs, timings, errors)
 
 
