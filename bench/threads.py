@@ -18,7 +18,7 @@ import numba
 import numpy as np
 from numba import njit, prange
 
-from bench.parallel import busy_process
+from bench.parallel import SETTLE, busy_process
 from bench.timing import Effort, compare
 from fastfd.function import wrap
 from fastfd.kernels.compiler import _register_parts
@@ -29,7 +29,6 @@ LAYERS = ("omp", "workqueue")
 THREADS, N, STEP = 2, 16, 1e-5
 WORK = (0.0, 0.5e-3, 2e-3, 20e-3)  # seconds a call
 EFFORT = Effort(rounds=31, sample=5e-3, budget=1.5)
-SETTLE = 5e-3  # let the spinning threads of the rival before go to sleep
 Call = Callable[[], object]
 
 
@@ -85,7 +84,7 @@ def drivers(x: np.ndarray, terms: int) -> dict[str, Call]:
 
     return {
         "serial": lambda: piece(0, 0, x.size),
-        "pool": lambda: _share(piece, 0, x.size, THREADS),
+        "pool": lambda: _share(piece, 0, x.size, THREADS)[0],
         "prange": lambda: callee.enter(region, *head, args, x, rows, works, 0, x.size),
     }
 
