@@ -22,9 +22,10 @@ __all__ = ["LINE", "Changed", "Job", "aligned", "as_point", "bad_coordinate", "c
 
 Array = NDArray[np.float64]
 
-#: Work below this many seconds stays on one thread: waking the others costs some 20 us, more where the cores are
-#: busy, and two threads do not always get two cores.
-WORTH_THREADS = 3e-3
+#: Work below this many seconds stays on one thread: waking another costs some 65 us, and where the cores are busy it may take part
+#: late. At 2 ms two threads take 0.7 of the time of one on a quiet machine and 0.8 beside a busy process, at 1 ms 0.9 and
+#: up to twice as long.
+WORTH_THREADS = 2e-3
 #: Work below this many seconds is done in one go. Beyond it the first column is looked at by itself, which costs 8 us: had
 #: it become a thousand times slower since the last call, nothing could interrupt the others for a second.
 SHORT = 1e-3
