@@ -330,3 +330,33 @@ def test_a_helper_that_takes_its_time_is_waited_for():
     x = np.linspace(0.0, 1.0, 9)
     J = fastfd.jacobian(dear_at_the_end, x, method="forward", parallel=True)
     assert np.array_equal(J, fastfd.jacobian(dear_at_the_end, x, method="forward", parallel=False))
+
+
+@compiled_only
+def test_many_callers_at_once_from_the_start(child):
+    """They share the helpers, who are started once, and none of them is moved."""
+    script = """
+import os, threading
+import numpy as np
+from numba import njit
+import fastfd
+@njit
+def f(x):
+    return np.sin(x * x[0])
+x = np.linspace(1.0, 2.0, 300)
+serial = fastfd.jacobian(f, x, parallel=False)
+gate, found = threading.Barrier(8), []
+def call():
+    gate.wait()
+    found.append(np.array_equal(fastfd.jacobian(f, x, parallel=True), serial))
+    if hasattr(os, "sched_getaffinity"):
+        found.append(os.sched_getaffinity(0) == os.sched_getaffinity(os.getpid()))
+threads = [threading.Thread(target=call) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+helpers = [t for t in threading.enumerate() if t.name.startswith("fastfd_")]
+print(len(found) >= 8 and all(found), len(helpers) < max(2, os.cpu_count()))
+"""
+    assert child(script) == "True True\n"

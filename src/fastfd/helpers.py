@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -59,20 +58,25 @@ class _Helpers:
     def __init__(self) -> None:
         self.inbox: SimpleQueue = SimpleQueue()
         self._most = (os.cpu_count() or 1) - 1  # asking takes 6 us
-        self._started = itertools.count(1)  # next() on it is atomic
-        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._threads: list[int] = []  # as the system counts them
         self._avoided = -1
 
     def offer(self, places: list[int], work: Callable[[int], int], done: Results) -> None:
         wanted = min(len(places), self._most)
-        while len(self._threads) < wanted:
-            name = f"fastfd_{next(self._started)}"
-            self._threads.append(threading.Thread(target=self._wait, name=name, daemon=True))
-            self._threads[-1].start()
-            self._avoided = -1
+        if len(self._threads) < wanted:
+            with self._lock:
+                self._start(wanted)
         self._make_way(_processor())
         for _ in range(wanted):
             self.inbox.put((places, work, done))
+
+    def _start(self, wanted: int) -> None:
+        while len(self._threads) < wanted:
+            thread = threading.Thread(target=self._wait, name=f"fastfd_{len(self._threads) + 1}", daemon=True)
+            thread.start()
+            self._threads.append(thread.native_id or 0)
+            self._avoided = -1
 
     def _make_way(self, here: int) -> None:
         """Keep helpers away from the processor that the caller is on, among those that it may be on. Linux may leave a thread on
@@ -82,9 +86,9 @@ class _Helpers:
             return
         if others := os.sched_getaffinity(0) - {here}:
             self._avoided = here
-            for thread in self._threads:
+            for thread in filter(None, self._threads):
                 with suppress(OSError):  # not allowed, or not any more
-                    os.sched_setaffinity(thread.native_id or 0, others)
+                    os.sched_setaffinity(thread, others)
 
     def _wait(self) -> None:
         while True:

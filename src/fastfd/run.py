@@ -22,7 +22,7 @@ __all__ = ["LINE", "Changed", "Job", "aligned", "as_point", "bad_coordinate", "c
 
 Array = NDArray[np.float64]
 
-#: Work below this many seconds stays on one thread: waking another costs some 65 us, and where the cores are busy it may take part
+#: Work below this many seconds stays on one thread: waking another costs some 65 us, and where the cores are busy it may come
 #: late. At 2 ms two threads take 0.7 of the time of one on a quiet machine and 0.8 beside a busy process, at 1 ms 0.9 and
 #: up to twice as long.
 WORTH_THREADS = 2e-3

@@ -44,8 +44,7 @@ from numba.extending import register_jitable
 
 __all__ = [
     "PART", "borrowing", "carrier", "entry_point", "gate", "helper", "house_stamp", "independent", "inline_njit", "inner",
-    "jit_disabled",
-    "kernel", "winding_kernel",
+    "jit_disabled", "kernel", "winding_kernel",
 ]  # fmt: skip
 
 

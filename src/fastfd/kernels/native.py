@@ -745,7 +745,6 @@ def assign(out, values):
 
 @intrinsic
 def _read_anew(typingctx, array):
-
     def codegen(context, builder, sig, args):
         data = context.make_array(array)(context, builder, value=args[0]).data
         return builder.load_atomic(data, "acquire", 8)

@@ -55,10 +55,10 @@ NOISE_SHARE = 1e-4
 PLUS, MINUS, PRIMARY, COMPANION, NOISE, BEST, P, C, N = range(9)
 #: Rows of ``tab[BEST]``: the value; its total error estimate, which chooses among the blocks; the parts that made it
 #: (TRUNCATION, ROUNDING, NOISY); the last correction; its first level; 1/ℓ² of the length scale that the table shows; the
-#: noise amplitude that the companion shows; the error bar; its last level; whether f did not look smooth there; whether it does
-#: not now. Then what belongs to no block: |f(x)|, the last gain of a block over the next shorter one
-#: with its rate (and that of the companion), the truncation error of that shorter one, whether the entry has asked for all
-#: that it can use; and of the block that is about to be made longer, both sequences; and the error of two levels in haste.
+#: noise amplitude that the companion shows; the error bar; its last level; whether f did not look smooth there, and now. Then
+#: what belongs to no block: |f(x)|, the last gain of a block over the next shorter one with its rate (and that of the
+#: companion), the truncation error of that shorter one, whether the entry has asked for all that it can use; both sequences in
+#: the block that is about to be made longer; and the error of two levels in haste.
 VALUE, TOTAL, TRUNCATION, ROUNDING, EMPIRICAL, BAND, TOP, RHO, RAW, BAR, BOTTOM, SLOW, ROUGH = range(13)
 SIZE, GAIN, RATE, GAIN_2, SHORTER, TIRED, HIGH, HIGH_2, HASTY = range(13, 22)
 #: The rows up to BAR again, from here on, for the best of the blocks that end at the level in work.
