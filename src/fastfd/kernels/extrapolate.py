@@ -258,10 +258,11 @@ def _tables(tab, steps, count, members, y0, order, side, x_size, first, stop, do
 @helper
 def _lead_on(tab, steps, count, members, y0, order, x_size, lead):
     """The table of the entry in the lead: the others wait until theirs are looked at, where they are many."""
-    first, stop = (0, count[ENTRY]) if count[ENTRY] <= FEW_ENTRIES else (lead, lead + 1)
-    _tables(tab, steps, count, members, y0, order, 0, x_size, first, stop, count[AHEAD])
-    count[AHEAD] = count[LEVEL]
-    count[DONE] = count[LEVEL] if count[ENTRY] <= FEW_ENTRIES else count[DONE]
+    if count[ENTRY] <= FEW_ENTRIES:
+        _catch_up(tab, steps, count, members, y0, order, 0, x_size, -1)
+    else:
+        _tables(tab, steps, count, members, y0, order, 0, x_size, lead, lead + 1, count[AHEAD])
+        count[AHEAD] = count[LEVEL]
 
 
 @helper

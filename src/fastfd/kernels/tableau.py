@@ -208,7 +208,7 @@ def _block(tab, p, c, i, a, w, t, below, shrink, h, known, seasoned, sought, has
 
 
 @inner
-def _choose(tab, steps, j, a, first):
+def _choose(tab, steps, j, a, learns):
     """Keep the block with the least error; but a finer one whose error bar excludes the value so far wins in any
     case, for the coarser one had only looked converged."""
     row, total, best, value = LOCAL, tab[BEST, LOCAL + TOTAL, a], tab[BEST, TOTAL, a], tab[BEST, LOCAL + VALUE, a]
@@ -218,7 +218,7 @@ def _choose(tab, steps, j, a, first):
         tab[BEST, BAND, a], tab[BEST, TOP, a] = tab[BEST, row + BAND, a], tab[BEST, row + TOP, a]
         tab[BEST, RHO, a], tab[BEST, RAW, a] = tab[BEST, row + RHO, a], tab[BEST, row + RAW, a]
         tab[BEST, BAR, a], tab[BEST, BOTTOM, a], tab[BEST, SLOW, a] = tab[BEST, row + BAR, a], j, tab[BEST, ROUGH, a]
-    elif first and total < np.inf:
+    elif learns and total < np.inf:
         _learn_noise(tab, steps, a)
 
 
