@@ -60,17 +60,12 @@ def extremes(a, b, n):
     for i in range(n, 4):
         found, steps = max(a, found) + min(b, a), steps + int(b + i)
     return found, steps, max(n, 2), min(n, 2)
+"""
 
-@independent
-def rows_apart(table, a, b, c, d, e):
-    for i in range(table.shape[1]):
-        table[a, i] = table[b, i] * table[c, i] - table[d, i] * table[e, i]
-        table[b, i] = table[a, i] + table[e, i] if table[c, i] > 0.0 else table[d, i]
-        table[c, i] = max(table[b, i], table[a, i])
-        table[d, i] = table[c, i] - table[b, i]
-
-@helper
-def rows(table, a, b, c, d, e):
+#: The same loop as a part of either kind.
+ROWS = """
+@{kind}
+def rows_{kind}(table, a, b, c, d, e):
     for i in range(table.shape[1]):
         table[a, i] = table[b, i] * table[c, i] - table[d, i] * table[e, i]
         table[b, i] = table[a, i] + table[e, i] if table[c, i] > 0.0 else table[d, i]
@@ -78,12 +73,8 @@ def rows(table, a, b, c, d, e):
         table[d, i] = table[c, i] - table[b, i]
 
 @gate
-def mixed_apart(table, order):
-    rows_apart(table, order[0], order[1], order[2], order[3], order[4])
-
-@gate
-def mixed_rows(table, order):
-    rows(table, order[0], order[1], order[2], order[3], order[4])
+def mixed_{kind}(table, order):
+    rows_{kind}(table, order[0], order[1], order[2], order[3], order[4])
 """
 
 
@@ -100,7 +91,7 @@ def total(table, order):
 @pytest.fixture
 def run(child, tmp_path):
     """Run a script that can import the kernels above; nothing is cached at first."""
-    (tmp_path / "texts.py").write_text(TEXT)
+    (tmp_path / "texts.py").write_text(TEXT + ROWS.format(kind="helper") + ROWS.format(kind="independent"))
     head = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nimport numpy as np, texts\n"
     return lambda script, **environment: child(head + script, NUMBA_CACHE_DIR=str(tmp_path), **environment).split()
 
@@ -124,7 +115,7 @@ def test_independent_rounds_go_side_by_side(run):
     """LLVM takes several rounds at a time, and does not ask whether rows of one array are the same; the numbers are."""
     script = """
 found = []
-for text in (texts.mixed_rows, texts.mixed_apart):
+for text in (texts.mixed_helper, texts.mixed_independent):
     table = np.cos(np.arange(5.0 * 83)).reshape(5, 83)
     text(table, np.array([3, 1, 4, 0, 2]))
     found.append(table)

@@ -278,6 +278,19 @@ def test_the_wait_for_threads_is_no_work():
     assert job.lean
 
 
+#: What a script begins with.
+WAVE = """
+import os, threading
+import numpy as np
+from numba import njit
+import fastfd
+@njit
+def f(x):
+    return np.sin(x * x[0])
+x = np.linspace(1.0, 2.0, 300)
+serial = fastfd.jacobian(f, x, parallel=False)
+"""
+
 on_linux = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux tells processors of threads")
 
 
@@ -300,20 +313,11 @@ def test_helpers_keep_off_the_processor_of_the_caller():
 def test_a_caller_on_one_processor(child):
     """Pinned before or after helpers are there, to the processor that it is on, it shares that, or they have the others."""
     script = """
-import os
-import numpy as np
-from numba import njit
-import fastfd
-@njit
-def f(x):
-    return np.sin(x * x[0])
-x = np.linspace(1.0, 2.0, 200)
-serial = fastfd.jacobian(f, x, parallel=False)
 for allowed in ({min(os.sched_getaffinity(0))}, os.sched_getaffinity(0), {max(os.sched_getaffinity(0))}):
     os.sched_setaffinity(0, allowed)
     print(np.array_equal(fastfd.jacobian(f, x, parallel=True), serial), os.sched_getaffinity(0) == allowed)
 """
-    assert child(script) == "True True\n" * 3
+    assert child(WAVE + script) == "True True\n" * 3
 
 
 @compiled_only
@@ -336,15 +340,6 @@ def test_a_helper_that_takes_its_time_is_waited_for():
 def test_many_callers_at_once_from_the_start(child):
     """They share the helpers, who are started once, and none of them is moved."""
     script = """
-import os, threading
-import numpy as np
-from numba import njit
-import fastfd
-@njit
-def f(x):
-    return np.sin(x * x[0])
-x = np.linspace(1.0, 2.0, 300)
-serial = fastfd.jacobian(f, x, parallel=False)
 gate, found = threading.Barrier(8), []
 def call():
     gate.wait()
@@ -359,4 +354,4 @@ for thread in threads:
 helpers = [t for t in threading.enumerate() if t.name.startswith("fastfd_")]
 print(len(found) >= 8 and all(found), len(helpers) < max(2, os.cpu_count()))
 """
-    assert child(script) == "True True\n"
+    assert child(WAVE + script) == "True True\n"
