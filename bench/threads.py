@@ -23,7 +23,7 @@ from bench.timing import Effort, compare
 from fastfd.function import wrap
 from fastfd.kernels.compiler import _register_parts
 from fastfd.kernels.native import FIRST, LAST, OK, assign, evaluate, kernel
-from fastfd.run import _share
+from fastfd.run import Entry, shared_out
 
 LAYERS = ("omp", "workqueue")
 THREADS, N, STEP = 2, 16, 1e-5
@@ -77,15 +77,18 @@ def drivers(x: np.ndarray, terms: int) -> dict[str, Call]:
     rows, works = np.empty((x.size, m)), np.empty((THREADS, x.size + m))
     serial = callee.address_of(columns, (rows, works[0], 0, x.size))
     region = callee.address_of(columns_parallel, (rows, works, 0, x.size))
-    head = callee.head
+    whole, cost = (0, x.size), np.inf
+    piece = Entry(callee, (serial, *callee.head, args, x), (rows,), [(work,) for work in works])
 
-    def piece(thread: int, lo: int, hi: int) -> int:
-        return callee.enter(serial, *head, args, x, rows, works[thread], lo, hi)
+    def pool() -> int:
+        nonlocal cost
+        code, cost = shared_out(piece, piece, *whole, THREADS, None, cost)
+        return code
 
     return {
-        "serial": lambda: piece(0, 0, x.size),
-        "pool": lambda: _share(piece, 0, x.size, THREADS)[0],
-        "prange": lambda: callee.enter(region, *head, args, x, rows, works, 0, x.size),
+        "serial": lambda: piece(0, whole),
+        "pool": pool,
+        "prange": lambda: callee.enter(region, *callee.head, args, x, rows, works, *whole),
     }
 
 

@@ -29,33 +29,33 @@ def energy(x):
 # --- pieces ---------------------------------------------------------------------------------------------------------
 
 
-def pieces_of(count, most, seconds, monkeypatch):
+def pieces_of(count, seconds, monkeypatch):
     """The lengths of the pieces of columns that take some time each, by a clock of our own."""
     clock = [0.0]
     monkeypatch.setattr(pace, "perf_counter", lambda: clock[0])
-    pieces, found = pace.Pieces(0, count, most), []
+    pieces, found = pace.Pieces(0, count), []
 
-    def piece(thread, lo, hi):
-        clock[0] += seconds(lo, hi)
-        found.append(hi - lo)
+    def piece(thread, part):
+        clock[0] += seconds(*part)
+        found.append(part[1] - part[0])
         return 0
 
     while part := pieces.take():
-        pieces.run(piece, 0, *part)
+        pieces.run(piece, 0, part)
     assert sum(found) == count == pieces.done
     return found
 
 
 def test_cheap_columns_are_one_and_the_rest(monkeypatch):
-    assert pieces_of(1000, 1000, lambda lo, hi: 1e-6 * (hi - lo), monkeypatch) == [1, 999]
+    assert pieces_of(1000, lambda lo, hi: 1e-6 * (hi - lo), monkeypatch) == [1, 999]
 
 
 def test_dear_columns_go_one_by_one(monkeypatch):
-    assert pieces_of(5, 5, lambda lo, hi: 2.0 * (hi - lo), monkeypatch) == [1] * 5
+    assert pieces_of(5, lambda lo, hi: 2.0 * (hi - lo), monkeypatch) == [1] * 5
 
 
 def test_pieces_grow_to_a_tenth_of_a_second(monkeypatch):
-    found = pieces_of(10**5, 10**5, lambda lo, hi: 1e-4 * (hi - lo), monkeypatch)
+    found = pieces_of(10**5, lambda lo, hi: 1e-4 * (hi - lo), monkeypatch)
     assert found[:4] == [1, 8, 64, 512] and set(found[5:-1]) <= {999, 1000}
 
 
@@ -67,8 +67,34 @@ def test_no_piece_is_long_where_columns_become_dearer(monkeypatch):
         times.append(sum(1e-3 if k < 2000 else 5e-2 for k in range(lo, hi)))
         return times[-1]
 
-    pieces_of(2400, 2400, seconds, monkeypatch)
+    pieces_of(2400, seconds, monkeypatch)
     assert sorted(times)[-2] <= 2 * pace.PACE
+
+
+@compiled_only
+def test_what_a_column_cost_is_believed_less_with_other_arguments(monkeypatch):
+    """Work of half a millisecond is done in one go; but with other arguments a column is looked at first."""
+    taken, run = [], pace.Pieces.run
+
+    def noted(self, piece, thread, part):
+        taken.append(part)
+        return run(self, piece, thread, part)
+
+    J = fastfd.Jacobian(scaled, method="central", parallel=False)
+    J(X, 2.0)
+    (job,) = J._jobs.values()
+    monkeypatch.setattr(pace.Pieces, "run", noted)
+    new, other, looked_at = 3.0, 4.0, [(0, 1), (1, 23)]
+    for given, parts in ((new, looked_at), (new, []), (other, looked_at)):
+        taken.clear()
+        job._cost = 5e-4 / X.size
+        J(X, given)
+        assert taken == parts
+
+
+@njit
+def scaled(x, factor):
+    return factor * x * x
 
 
 @pytest.mark.parametrize("longest", [1e-9, 3e-5])
@@ -182,20 +208,21 @@ print("interrupted")
 
 def test_helpers_stop_where_the_caller_was_interrupted():
     """An exception between the caller's pieces, as Ctrl-C makes one: nobody takes another piece."""
-    from fastfd.run import _share
+    from fastfd.run import shared_out, stretches
 
     taken = []
 
-    def piece(thread, lo, hi):
-        taken.append(lo)
-        time.sleep(0.01)
+    def piece(thread, part):
+        for lo, _ in stretches(part, thread):
+            taken.append(lo)
+            time.sleep(0.01)
         return 0
 
     def interrupted(done):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _share(piece, 0, 1000, 2, interrupted)
+        shared_out(piece, piece, 0, 1000, 2, interrupted, np.inf)
     time.sleep(0.3)
     count = len(taken)
     time.sleep(0.3)

@@ -3,6 +3,8 @@
 import os
 import sys
 import threading
+import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,7 +14,9 @@ from numba import njit
 from scenarios import as_python
 
 import fastfd
-from fastfd.kernels.native import OK
+from fastfd.kernels.native import LEFT, OK, RANGES, take_piece
+from fastfd.pace import shared
+from fastfd.run import LARGE, shared_out, stretches
 
 METHODS = ("adaptive", "forward", "central", "complex")
 
@@ -274,7 +278,13 @@ def test_the_wait_for_threads_is_no_work():
     (job,) = J._jobs.values()
     job._cost = 1.0
     assert not job.lean
-    assert job.divide(lambda thread, lo, hi: OK, 0, 8, [()], tuple, None) == OK
+
+    def nothing_to_do(thread, part):
+        for _ in stretches(part, thread):
+            pass
+        return OK
+
+    assert job.divide(nothing_to_do, lambda: nothing_to_do, 0, 8, [()], tuple, None) == OK
     assert job.lean
 
 
@@ -355,3 +365,109 @@ helpers = [t for t in threading.enumerate() if t.name.startswith("fastfd_")]
 print(len(found) >= 8 and all(found), len(helpers) < max(2, os.cpu_count()))
 """
     assert child(WAVE + script) == "True True\n"
+
+
+# --- batches --------------------------------------------------------------------------------------------------------
+
+
+def taken_by(batch, threads, bell, pause=0.0):
+    """The columns that each thread takes of a batch."""
+
+    def take(thread):
+        found = []
+        while (piece := take_piece(batch, bell, thread)) and piece[0] < piece[1]:
+            found += range(*piece)
+            time.sleep(pause if thread else 0.0)
+        return found
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(take, range(threads)))
+
+
+@compiled_only
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 64, 5000])
+def test_each_column_of_a_batch_is_taken_once(threads, count):
+    batch = shared(100, 100 + count, threads)
+    columns = taken_by(batch, threads, np.zeros(2, np.int64))
+    assert sorted(column for own in columns for column in own) == list(range(100, 100 + count))
+    assert batch[RANGES + threads : RANGES + 2 * threads].tolist() == [len(own) for own in columns]
+    assert batch[LEFT] == threads - 1
+
+
+@compiled_only
+def test_who_is_quick_takes_over_what_others_have():
+    batch = shared(0, 64, 2)
+    quick, slow = taken_by(batch, 2, np.zeros(2, np.int64), pause=0.05)
+    assert len(quick) > 32 > len(slow) and sorted(quick + slow) == list(range(64))
+
+
+def test_a_result_is_free_when_its_caller_drops_it():
+    """Helpers that are slow to come back do not keep it: the next one would need new memory."""
+    J = fastfd.Jacobian(wide, parallel=True, method="central")
+    for _ in range(5):
+        result = J(X[:40])
+        rows = weakref.ref(result.base)
+        assert result.base.nbytes > LARGE
+        del result
+        assert rows() is None
+
+
+@njit
+def wide(x):
+    return np.sin(np.arange(1000) * x[0]) + x[-1]
+
+
+def test_what_helpers_write_lives_as_long_as_they_do():
+    """Also where the caller has left by an exception."""
+
+    class Results:
+        def __init__(self):
+            self.begun, self.over = threading.Event(), threading.Event()
+
+        def __call__(self, thread, part):
+            if thread == 0:
+                assert self.begun.wait(60)
+                raise KeyboardInterrupt
+            return OK
+
+    piece = Results()
+    kept, begun, over = weakref.ref(piece), piece.begun, piece.over
+
+    def helping(thread, part):
+        begun.set()
+        assert over.wait(60)
+        return OK
+
+    with pytest.raises(KeyboardInterrupt):
+        shared_out(piece, helping, 0, 100, 2, None, np.inf)
+    del piece
+    assert kept() is not None
+    over.set()
+    for _ in range(600):
+        if kept() is None:
+            break
+        time.sleep(0.1)
+    assert kept() is None
+
+
+@njit
+def raises_twice(x):
+    total = 0.0
+    for i in range(20000):
+        total += np.sin(x[i % x.size])
+    if x[11] != 1.0:
+        raise ValueError("column 11")
+    if x[31] != 1.0:
+        raise ValueError("column 31")
+    return total * x
+
+
+@compiled_only
+@pytest.mark.parametrize("parallel", [False, True, None])
+def test_the_first_column_that_fails_is_named(parallel):
+    """Whoever comes to a failure first, columns before it are still looked at."""
+    J = fastfd.Jacobian(raises_twice, method="central", parallel=parallel)
+    for _ in range(20):
+        with pytest.raises(ValueError, match="column 11"):
+            J(np.ones(40))

@@ -348,10 +348,11 @@ def one_sided(function: Function, plan: Plan, x: Array, args: tuple, i: int) -> 
 
 def _pool(memory: Array) -> None:
     """One noise for all columns: f is the same in all of them, and a column that saw little of it was lucky."""
-    known = memory[:, FIRST_STEP] > 0.0
-    if known.any():
-        seen = memory[known, NOISE_SEEN]
-        memory[known, NOISE_LEVEL] = np.maximum(seen, 2 * np.median(seen))
+    known = memory[memory[:, FIRST_STEP] > 0.0, NOISE_SEEN]
+    if known.size:
+        known.sort()  # a third of the time of np.median, which was most of a small search
+        median = 0.5 * (known[(known.size - 1) // 2] + known[known.size // 2])
+        np.maximum(memory[:, NOISE_SEEN], 2 * median, out=memory[:, NOISE_LEVEL])
 
 
 NOT_COMPLEX = "method='complex' needs f to work with complex numbers, and it does not"

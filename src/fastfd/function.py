@@ -25,6 +25,7 @@ from fastfd.kernels.native import (
     address_of_callback,
     callback_type,
     enter,
+    enter_batch,
     enter_frame,
     has_type,
     in_turn,
@@ -235,6 +236,7 @@ class NativeCallee:
 
     threads = True
     enter: Any = staticmethod(enter)
+    enter_batch: Any = staticmethod(enter_batch)
 
     def __init__(self, native: NativeFunction | ForeignFunction, dtype: np.dtype):
         self.native, self._dtype = native, dtype

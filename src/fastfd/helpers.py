@@ -8,16 +8,18 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from fastfd.kernels.native import watch
+from fastfd.kernels.native import ROUNDS, watch
 
-__all__ = ["Results", "offer"]
+__all__ = ["bell", "offer"]
 
-#: Rounds for which a caller waits awake for helpers that are not done, some 0.2 ms.
-AWAKE = 200_000
+#: Seconds for which a caller waits awake for helpers that are not done, and a helper for more to do. To wake a thread costs the
+#: one that does it up to 20 us, and takes 50.
+AWAKE = 2e-4
 
 
 def _processor_of_thread() -> Callable[[], int]:
@@ -29,24 +31,6 @@ def _processor_of_thread() -> Callable[[], int]:
 
 
 _processor = _processor_of_thread()
-
-
-class Results:
-    """How the work of helpers came out."""
-
-    def __init__(self) -> None:
-        self._queue: SimpleQueue = SimpleQueue()
-        self._count = np.zeros(1, np.int64)
-
-    def put(self, result: Any) -> None:
-        self._queue.put(result)
-        self._count[0] += 1
-
-    def wait(self, wanted: int) -> list:
-        """So many of them. The caller stays awake for a while: asleep, it may be woken on the processor of a helper."""
-        if wanted:
-            watch(self._count, wanted, AWAKE)
-        return [self._queue.get() for _ in range(wanted)]
 
 
 class _Helpers:
@@ -61,8 +45,9 @@ class _Helpers:
         self._lock = threading.Lock()
         self._threads: list[int] = []  # as the system counts them
         self._avoided = -1
+        self.bell = np.zeros(2, np.int64)
 
-    def offer(self, places: list[int], work: Callable[[int], int], done: Results) -> None:
+    def offer(self, places: list[int], work: Callable[[int], int], done: SimpleQueue) -> None:
         wanted = min(len(places), self._most)
         if len(self._threads) < wanted:
             with self._lock:
@@ -72,6 +57,7 @@ class _Helpers:
             self.inbox.put((places, work, done))
 
     def _start(self, wanted: int) -> None:
+        self.bell[ROUNDS] = self.bell[ROUNDS] or _rounds_in(AWAKE)
         while len(self._threads) < wanted:
             thread = threading.Thread(target=self._wait, name=f"fastfd_{len(self._threads) + 1}", daemon=True)
             thread.start()
@@ -95,7 +81,19 @@ class _Helpers:
             _take_place(*self.inbox.get())  # names here would keep the arrays of the last work alive
 
 
-def _take_place(places: list[int], work: Callable[[int], int], done: Results) -> None:
+def _rounds_in(seconds: float) -> int:
+    """How often a thread that waits awake looks in that time."""
+    never, trial = np.zeros(1, np.int64), 20_000
+
+    def seconds_of_trial() -> float:
+        start = perf_counter()
+        watch(never, 1, trial)
+        return perf_counter() - start
+
+    return int(trial * seconds / min(seconds_of_trial() for _ in range(5)))
+
+
+def _take_place(places: list[int], work: Callable[[int], int], done: SimpleQueue) -> None:
     try:
         place = places.pop()
     except IndexError:  # the others were quicker
@@ -118,6 +116,11 @@ if hasattr(os, "register_at_fork"):  # threads do not survive a fork; the child 
     os.register_at_fork(after_in_child=_new_helpers)
 
 
-def offer(places: list[int], work: Callable[[int], int], done: Results) -> None:
+def bell() -> Any:
+    """What a caller rings for the helpers that wait awake (``enter_batch``)."""
+    return _helpers.bell
+
+
+def offer(places: list[int], work: Callable[[int], int], done: SimpleQueue) -> None:
     """Let helpers take the places that are still there when they come; how the work of each came out goes to `done`."""
     _helpers.offer(places, work, done)

@@ -5,64 +5,144 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import reduce
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastfd.extras import require
+from fastfd.kernels.native import LEFT, OK, RANGES, WANTED, first_failure, watch
 
-__all__ = ["PACE", "Pieces", "Report", "checked_progress", "reporter", "reporting"]
+__all__ = ["PACE", "Batches", "Pieces", "Report", "checked_progress", "reporter", "reporting", "shared"]
+
+Batch = NDArray[np.int64]
 
 #: Seconds that a piece should take: an interrupt waits for half of it, and the 3 us between pieces are no cost.
 PACE = 0.1
 #: A piece has at most so many times the columns of the one before, for the first columns may be cheap by chance. Where all
 #: that is left should take less than a fifth of PACE nothing is risked.
 GROWTH, SHORT = 8, 0.2
+#: A caller that waits for helpers looks up so many times.
+GLANCES = 8
+#: A piece never has more columns: two counts make a word of a batch.
+CROWD = 2**31 - 1
 
 
 class Pieces:
-    """Columns lo..hi, handed out to one thread or several, in pieces of about PACE.
+    """Columns lo..hi, handed out in pieces of about PACE.
 
     What a column cost in an earlier call says nothing of this one, for the arguments may be others: the first piece is one
     column.
     """
 
-    def __init__(self, lo: int, hi: int, most: int):
-        self._next, self._hi, self._most, self._size = lo, hi, most, 0
+    threads = 1
+
+    def __init__(self, lo: int, hi: int):
+        self._next, self._hi, self._size = lo, hi, 0
         self.cost, self.done, self.seconds = np.inf, 0, 0.0
         self._lock = threading.Lock()
 
-    def take(self) -> tuple[int, int] | None:
-        """The next piece, or None."""
+    def take(self, thread: int = 0) -> Any:
+        """The next piece, (lo, hi), or None."""
         with self._lock:
-            lo = self._next
-            if lo >= self._hi:
-                return None
-            self._size = max(1, min(self._most, self._fitting(self._hi - lo)))
-            self._next = min(lo + self._size, self._hi)
-            return lo, self._next
+            return self._taken(thread)
+
+    def _taken(self, thread: int) -> Any:
+        lo, left = self._next, self._hi - self._next
+        if left <= 0:
+            return None
+        self._size = max(1, min(left, self._fitting(left)))
+        self._next = lo + self._size
+        return lo, self._next
 
     def _fitting(self, left: int) -> int:
         if self.cost == np.inf:
             return 1
-        fitting = PACE / max(self.cost, 1e-12)
-        return int(fitting if self.cost * left < SHORT * PACE else min(fitting, GROWTH * self._size))
+        fitting = self.threads * PACE / max(self.cost, 1e-12)
+        fitting = fitting if self.cost * left < SHORT * PACE else min(fitting, GROWTH * self._size)
+        return int(min(fitting, CROWD))
 
-    def run(self, piece: Callable[[int, int, int], int], thread: int, lo: int, hi: int) -> int:
+    def run(self, piece: Callable[[int, Any], int], thread: int, part: Any) -> int:
         """One piece, by the clock."""
         start = perf_counter()
-        code = piece(thread, lo, hi)
+        code = piece(thread, part)
         seconds = perf_counter() - start
-        self.cost = seconds / (hi - lo)
         with self._lock:
-            self.done, self.seconds = self.done + hi - lo, self.seconds + seconds
+            columns = self._columns(thread, part)
+            self.cost = seconds / columns if columns else self.cost
+            self.done, self.seconds = self.done + columns, self.seconds + seconds
         return code
+
+    def _columns(self, thread: int, part: Any) -> int:
+        return part[1] - part[0]
 
     def stop(self) -> None:
         """Nobody gets another piece."""
         with self._lock:
             self._next = self._hi
+
+
+class Batches(Pieces):
+    """Columns lo..hi for several threads, in batches of about PACE, of which all take pieces (``enter_batch``).
+
+    A helper that has done its part may be long in coming back to Python: what is asked of all threads is read from the batches.
+    """
+
+    def __init__(self, lo: int, hi: int, threads: int, cost: float):
+        super().__init__(lo, hi)
+        self.threads, self.cost = threads, cost
+        self._batches: list[Batch] = []
+        self._open = False  # whether there may be something left of the last one
+        self._inside: set[int] = set()  # who has it, or has had it
+        self._late = 0  # helpers who came when all was over
+        self.kept: Any = None  # what must live as long as a helper is at work
+
+    def _taken(self, thread: int) -> Any:
+        """The batch that others are at, or else the next one; none where one of them has failed."""
+        failed = self._batches and self._batches[-1][WANTED] < self._size
+        if not self._open and not failed and (part := super()._taken(thread)):
+            self._batches.append(shared(part[0], part[1], self.threads))
+            self._open, self._inside = True, set()
+        if self._open:
+            self._inside.add(thread)
+            return self._batches[-1]
+        self._late += thread > 0 and thread not in self._inside
+        return None
+
+    def _columns(self, thread: int, part: Batch) -> int:
+        self._open = self._open and part is not self._batches[-1]  # the thread has looked for more
+        return int(part[RANGES + self.threads + thread])
+
+    @property
+    def failure(self) -> int:
+        """The first failure of all, or OK."""
+        codes = (int(code) for batch in self._batches for code in batch[RANGES + 2 * self.threads :])
+        return reduce(first_failure, codes, OK)
+
+    def left(self, helpers: int, rounds: int) -> bool:
+        """Whether so many helpers have left the last batch, or do so while the caller waits awake; all is done then. Now and then
+        it asks whether one has come too late to get there."""
+        last = self._batches[-1][LEFT:]
+        for _ in range(GLANCES):
+            watch(last, helpers - self._late, rounds // GLANCES)
+            if last[0] >= helpers - self._late:
+                return True
+        return False
+
+    def stop(self) -> None:
+        super().stop()
+        if self._batches:
+            self._batches[-1][WANTED] = 0
+
+
+def shared(lo: int, hi: int, threads: int) -> Batch:
+    """A batch of the columns lo..hi, a range for each thread."""
+    ends = [(hi - lo) * i // threads for i in range(threads + 1)]
+    ranges = [start << 32 | stop for start, stop in pairwise(ends)]
+    return np.array([lo, hi - lo, 0, *ranges, *[0] * 2 * threads], np.int64)
 
 
 # --- progress ---------------------------------------------------------------------------------------------------------

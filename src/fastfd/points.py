@@ -14,11 +14,12 @@ from fastfd.columns import Columns, ComplexJob, FixedJob, SearchJob, exact_colum
 from fastfd.function import Function
 from fastfd.kernels.extrapolate import ROUNDED, extrapolate_points, workspace
 from fastfd.kernels.imaginary import imaginary_points
+from fastfd.kernels.native import OK
 from fastfd.kernels.pointwise import pointwise
 from fastfd.kernels.sweep import INNER, add_nodes_of, sweep_points
 from fastfd.plan import Plan
 from fastfd.remote import fresh
-from fastfd.run import bad_coordinate
+from fastfd.run import bad_coordinate, lent, stretches
 from fastfd.steps import checked_bounds, node_row, node_table
 
 __all__ = ["FixedPoints", "ImaginaryPoints", "SearchPoints"]
@@ -87,11 +88,15 @@ class FixedPoints(FixedJob):
     def _inline(self, x: Array, args: tuple) -> Array:
         loop, out = self._loop, np.empty(x.size)
 
-        def piece(thread: int, lo: int, hi: int) -> int:
-            loop(x, args, self.relative, out, lo, hi)
-            return 0
+        def into(out: Array) -> Callable[[int, Any], int]:
+            def piece(thread: int, part: Any) -> int:
+                for lo, hi in stretches(part, thread):
+                    loop(x, args, self.relative, out, lo, hi)
+                return OK
 
-        self.divide(piece, 0, x.size, [()], tuple, self.plan.parallel)
+            return piece
+
+        self.divide(into(out), lambda: into(lent(out)), 0, x.size, [()], tuple, self.plan.parallel)
         return out[:, None]
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, NoReturn
 
@@ -11,26 +14,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfd.function import Function, Sample, add_note, where_it_was
-from fastfd.helpers import Results, offer
-from fastfd.kernels.native import ASTRAY, LENGTH, MISPLACED, MUTATED, NONFINITE, OK, RAISED, STALE, thread_count
+from fastfd.helpers import bell, offer
+from fastfd.kernels.native import (
+    ASTRAY,
+    LENGTH,
+    MISPLACED,
+    MUTATED,
+    NONFINITE,
+    OK,
+    RAISED,
+    ROUNDS,
+    STALE,
+    first_failure,
+    take_piece,
+    thread_count,
+)  # fmt: skip
 from fastfd.kernels.sweep import at
-from fastfd.pace import Pieces, reporter
+from fastfd.pace import Batches, Pieces, reporter, shared
 from fastfd.remote import Output, handed_out
 from fastfd.steps import LONGEST, SHORTEST
 
-__all__ = ["LINE", "Changed", "Job", "aligned", "as_point", "bad_coordinate", "checked_direction"]
+__all__ = [
+    "LINE", "Changed", "Entry", "Job", "aligned", "as_point", "bad_coordinate", "checked_direction", "lent", "shared_out",
+    "stretches",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
+#: What computes a part of the columns, as thread 0, 1, …: how it came out. And what is told how many are done.
+Piece = Callable[[int, Any], int]
+Advance = Callable[[int], None] | None
 
-#: Work below this many seconds stays on one thread: waking another costs some 65 us, and where the cores are busy it may come
-#: late. At 2 ms two threads take 0.7 of the time of one on a quiet machine and 0.8 beside a busy process, at 1 ms 0.9 and
-#: up to twice as long.
-WORTH_THREADS = 2e-3
+#: Work below this many seconds stays on one thread: waking another costs some 60 us, and where the cores are busy it may come
+#: late. At 1.3 ms two threads take 0.6 of the time of one, 0.7 where they have to be woken for it, and in one call of ten up to
+#: 1.15; at 0.6 ms 0.7, 0.9 to 1.0, and 1.3.
+WORTH_THREADS = 1e-3
 #: Work below this many seconds is done in one go. Beyond it the first column is looked at by itself, which costs 8 us: had
 #: it become a thousand times slower since the last call, nothing could interrupt the others for a second.
 SHORT = 1e-3
-#: The columns are handed out in this many pieces a thread, so that one that is held up does not hold up the rest.
-PIECES = 4
+#: With other arguments than in the last call it may well be slower: then so many times the cost is reckoned with.
+DOUBT = 20
+#: An array of so many bytes comes from the system anew where the one before is still in use.
+LARGE = 1 << 16
 #: Workspaces up to this many bytes are kept for the next call.
 KEEP = 1 << 24
 
@@ -102,48 +126,98 @@ def bad_coordinate(x: Array, code: int) -> NoReturn:
 # --- threads ---------------------------------------------------------------------------------------------------------
 
 
-def _share(
-    piece: Callable[[int, int, int], int],
-    lo: int,
-    hi: int,
-    threads: int,
-    advance: Callable[[int], None] | None = None,
+def shared_out(
+    piece: Piece, helping: Piece, lo: int, hi: int, threads: int, advance: Advance, cost: float
 ) -> tuple[int, float]:
-    """Hand the columns lo..hi out to threads, the caller among them; each takes the next piece when it is free. How they came
-    out, and the seconds of work: not those in which threads wake up, or a busy machine would never leave them again.
+    """Hand the columns lo..hi out to threads, the caller with `piece`, others with `helping`; each takes more when it is free.
+    How they came out, and the seconds that one takes: not those in which threads wake up, or a busy machine would never leave
+    them again.
 
-    An interrupt comes to the caller between its pieces, or while it waits; then nobody takes another one.
+    An interrupt comes to the caller between its batches, or while it waits; then nobody takes another one. Where a column is
+    cheap, by what it cost before, the first one is over before the others are called: all is in the next batch then, and nobody
+    is in Python before the end, to wait for each other there.
     """
-    if threads == 1:
-        pieces = Pieces(lo, hi, hi - lo)
-        return _work(pieces, piece, 0, advance), pieces.seconds
-    pieces = Pieces(lo, hi, max(1, -(-(hi - lo) // (threads * PIECES))))
-    places = list(range(1, threads))
-    done = Results()
-    offer(places, lambda thread: _work(pieces, piece, thread, None), done)
+    batches = Batches(lo, hi, threads, cost if cost * (hi - lo) < SHORT * threads else np.inf)
+    places, done = list(range(1, threads)), SimpleQueue[Any]()
+    if batches.cost == np.inf and cost < SHORT and _ends(batches.run(piece, 0, batches.take())):
+        return batches.failure, batches.cost
+    offer(places, lambda thread: _work(batches, helping, thread, None), done)
     try:
-        codes = [_work(pieces, piece, 0, advance)]
+        _work(batches, piece, 0, advance)
         begun = threads - 1 - _withdrawn(places)  # who has not begun is not waited for
-        codes += done.wait(begun)
-    finally:
-        pieces.stop()
+        outcomes = [] if batches.left(begun, bell()[ROUNDS]) else [done.get() for _ in range(begun)]
+    except BaseException:
+        batches.kept = piece  # and the arrays that it writes: others may still be writing
+        batches.stop()
         _withdrawn(places)
-    for code in codes:
-        if isinstance(code, BaseException):
-            raise code
-    return _first_failure(codes), pieces.seconds
+        raise
+    for error in outcomes:
+        if isinstance(error, BaseException):
+            raise error
+    return batches.failure, batches.cost
 
 
-def _work(pieces: Pieces, piece: Callable[[int, int, int], int], thread: int, advance: Callable[[int], None] | None) -> int:
+class _Lent:
+    """The numbers of an array, not the array: who has them does not keep it alive."""
+
+    def __init__(self, array: NDArray[Any]):
+        self.__array_interface__ = array.__array_interface__
+
+
+def lent(array: NDArray[Any]) -> NDArray[Any]:
+    """An array for helpers to write. They may be long in coming back to Python, and a large one that is still theirs when the
+    caller has dropped it and wants another costs more than its columns: new memory."""
+    return np.asarray(_Lent(array)) if array.nbytes > LARGE else array
+
+
+@dataclass(slots=True)
+class Entry:
+    """A kernel on a function at a point, and its arguments: those of all threads, and the workspace of each."""
+
+    callee: Any
+    head: tuple
+    rest: tuple
+    spaces: list[tuple]
+    begin: tuple = ()
+
+    def __call__(self, thread: int, part: Any) -> int:
+        """The kernel with the columns (lo, hi), or with what comes to a thread of a batch."""
+        rest = (*self.rest, *self.spaces[thread], *self.begin)
+        if isinstance(part, tuple):
+            return self.callee.enter(*self.head, *rest, *part)
+        return self.callee.enter_batch(*self.head, part, bell(), thread, *rest)
+
+    def lent(self, *outputs: NDArray[Any]) -> Entry:
+        """The same for helpers."""
+        return replace(self, rest=tuple(lent(a) if any(a is out for out in outputs) else a for a in self.rest))
+
+
+def stretches(part: Any, thread: int) -> Iterator[tuple[int, int]]:
+    """The columns of a part, (lo, hi) after (lo, hi), for what is no kernel."""
+    if isinstance(part, tuple):
+        yield part
+    else:
+        while (taken := take_piece(part, bell(), thread)) and taken[0] < taken[1]:
+            yield taken
+
+
+def _alone(piece: Piece, lo: int, hi: int, advance: Advance) -> tuple[int, float]:
+    """The same by the caller."""
+    pieces = Pieces(lo, hi)
+    return _work(pieces, piece, 0, advance), pieces.seconds / (hi - lo)
+
+
+def _work(pieces: Pieces, piece: Piece, thread: int, advance: Advance) -> int:
     """Piece after piece, until none is left or one has failed; those before it have been taken by then."""
-    codes = []
-    while part := pieces.take():
-        codes.append(pieces.run(piece, thread, *part))
-        if _ends(codes[-1]):
+    found = OK
+    while (part := pieces.take(thread)) is not None:
+        code = pieces.run(piece, thread, part)
+        found = first_failure(found, code)
+        if _ends(code):
             pieces.stop()
         if advance:
             advance(pieces.done)
-    return _first_failure(codes)
+    return found
 
 
 def _ends(code: int) -> bool:
@@ -154,17 +228,12 @@ def _ends(code: int) -> bool:
 def _withdrawn(places: list[int]) -> int:
     """How many places nobody had taken; now nobody can."""
     count = 0
-    with suppress(IndexError):
-        while True:
+    while True:
+        try:
             places.pop()
-            count += 1
-    return count
-
-
-def _first_failure(codes: list[int]) -> int:
-    """The failure with the lowest column, a fatal one before one that is only not finite."""
-    failures = [c for c in codes if c]
-    return min(failures, key=lambda c: (c % 8 == NONFINITE, c // 8), default=OK)
+        except IndexError:
+            return count
+        count += 1
 
 
 # --- one layout, made once -------------------------------------------------------------------------------------------
@@ -200,6 +269,7 @@ class Job:
         self._keep = True
         self.again = False  # whether it has been used before
         self._cost = np.inf  # seconds a column, as last measured
+        self._last: list[int] = []  # with these arguments, by their addresses: not to keep them alive
 
     @property
     def lean(self) -> bool:
@@ -238,35 +308,43 @@ class Job:
         """The kernel over the columns from `start`, `count` of them; OK or NONFINITE, or else an exception.
 
         `begin` goes to kernels that can begin by themselves: with f(x) and the steps. `writes` are the arrays among `rest`
-        that hold results, for columns that other processes compute.
+        that hold results, for columns that other processes or threads compute.
         """
         spaces = self._spaces(x.size)
         if self._kernel is None:
             self._kernel = self.callee.address_of(self.kernel, (*rest, *spaces[0], *begin, 0, count))
         callee, stop = self.callee, start + count
         head, extra, point = (self._kernel, *callee.head), callee.load(args), x if x.ndim else x.reshape(1)
-        crew = self.function.crew
-        if crew is None and not parallel and self._cost * count < SHORT:  # as far as is known
+        crew, doubt = self.function.crew, self._doubt(args)
+        if crew is None and not parallel and doubt * self._cost * count < SHORT:  # as far as is known
             clock = perf_counter()
             code = callee.enter(*head, extra, point, *rest, *spaces[0], *begin, start, stop)
             self._cost = (perf_counter() - clock) / count
         else:
-
-            def piece(thread: int, lo: int, hi: int) -> int:
-                return callee.enter(*head, extra, point, *rest, *spaces[thread], *later, lo, hi)
-
-            later = (False,) * len(begin)
             code = callee.enter(*head, extra, point, *rest, *spaces[0], *begin, 0, 0) if begin == (True,) else OK
+            piece = Entry(callee, (*head, extra, point), rest, spaces, (False,) * len(begin))
             if crew is not None and count > 1 and not code:
-                return self._elsewhere(x, args, (*rest, *spaces[0], *later), len(rest), writes, start, stop)
-            code = code or self.divide(piece, start, stop, spaces, lambda: self._workspace(x.size, self.m), parallel)
-            if code % 8 in (RAISED, LENGTH):  # the column again, so that its point is in our hands
-                code = piece(0, code // 8, code // 8 + 1) or code
+                return self._elsewhere(x, args, (*rest, *spaces[0], *piece.begin), len(rest), writes, start, stop)
+            code = code or self._in_parts(piece, x, start, stop, parallel, doubt, writes)
         if code and code % 8 != NONFINITE:
             self.fail(code, x, args, spaces[0][0], code // 8)
         if self._keep:
             self._idle.append(spaces)
         return code
+
+    def _in_parts(
+        self, piece: Entry, x: Array, start: int, stop: int, parallel: bool | None, doubt: float, writes: tuple[Output, ...]
+    ) -> int:
+        spaces, space = piece.spaces, partial(self._workspace, x.size, self.m)
+        code = self.divide(piece, lambda: piece.lent(*(w.array for w in writes)), start, stop, spaces, space, parallel, doubt)
+        if code % 8 in (RAISED, LENGTH):  # the column again, so that its point is in our hands
+            code = piece(0, (code // 8, code // 8 + 1)) or code
+        return code
+
+    def _doubt(self, args: tuple) -> float:
+        """How much dearer a column may be than the last one was; same arguments, as those of an optimiser, speak for the cost."""
+        before, self._last = self._last, list(map(id, args))
+        return 1.0 if before == self._last else DOUBT
 
     def _elsewhere(
         self, x: Array, args: tuple, rest: tuple, work: int, writes: tuple[Output, ...], start: int, stop: int
@@ -284,11 +362,12 @@ class Job:
                 codes.append(code)
                 if advance:
                     advance(done)
-        return _first_failure(codes)
+        return reduce(first_failure, codes, OK)
 
     def divide(
-        self, piece: Callable, start: int, stop: int, spaces: list, space: Callable, parallel: bool | None
-    ) -> int:
+        self, piece: Piece, helping: Callable[[], Piece], start: int, stop: int, spaces: list, space: Callable[[], tuple],
+        parallel: bool | None, doubt: float = 1.0,
+    ) -> int:  # fmt: skip
         """Threads where they pay: by order, or when the columns left cost enough, by the clock."""
         done, first = start, OK
         if parallel is None and self._cost == np.inf:  # unknown yet: a few columns tell
@@ -303,21 +382,24 @@ class Job:
         worth = parallel or (parallel is None and self._cost * left > WORTH_THREADS)
         threads = min(thread_count(), left) if worth and self.callee.threads else 1
         advance = report.begin(stop - start, done - start) if report else None
-        while len(spaces) < threads:
-            spaces.append(space())
-        code, seconds = _share(piece, done, stop, threads, advance)
-        self._cost = seconds / left
-        return _first_failure([first, code])
+        if len(spaces) < threads:
+            spaces += [space() for _ in range(len(spaces), threads)]
+            piece(0, shared(0, 0, 1))  # compiled by now, where the clock runs
+        if threads > 1:
+            code, self._cost = shared_out(piece, helping(), done, stop, threads, advance, doubt * self._cost)
+        else:
+            code, self._cost = _alone(piece, done, stop, advance)
+        return first_failure(first, code)
 
     def _looked(self, piece: Callable, start: int, stop: int) -> tuple[int, int]:
         """The first columns, until their cost is known well enough; where that was, and how they came out."""
-        pieces, codes = Pieces(start, stop, stop - start), [OK]
-        while (part := pieces.take()) and not _ends(codes[-1]):
-            codes.append(pieces.run(piece, 0, *part))
+        pieces, found = Pieces(start, stop), OK
+        while not _ends(found) and (part := pieces.take()):
+            found = first_failure(found, pieces.run(piece, 0, part))
             self._cost, start = pieces.cost, part[1]
             if self._cost * (part[1] - part[0]) > WORTH_THREADS:
                 break
-        return start, _first_failure(codes)
+        return start, found
 
     def _spaces(self, n: int) -> list[tuple]:
         """Workspaces, one a thread; kept for the next call, and made anew where another call has them now."""
