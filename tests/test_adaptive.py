@@ -11,6 +11,7 @@ from numba import njit
 from scenarios import as_python
 
 import fastfd
+from fastfd.kernels.extrapolate import NOISY
 
 SEED = 20240607
 
@@ -392,3 +393,65 @@ def test_outputs_are_treated_alike(g, m, rtol):
     f = njit(lambda x, powers: g(x[0]) * powers)
     J, info = fastfd.jacobian(f, np.array([1.0]), args=(powers,), rtol=rtol, full_output=True)
     assert np.array_equal(J[:, 0], J[0, 0] * powers) and np.array_equal(info.error[:, 0], info.error[0, 0] * powers)
+
+
+# --- fits -----------------------------------------------------------------------------------------------------------
+
+
+def decay(p, t, y):
+    return p[0] * np.exp(-p[1] * t) + p[2] - y
+
+
+def growth(p, t, y):
+    return p[0] / (1 + np.exp(-(t - p[1]) / p[2])) - y
+
+
+def peak(p, t, y):
+    return p[0] * np.exp(-0.5 * ((t - p[1]) / p[2]) ** 2) + p[3] - y
+
+
+def wave(p, t, y):
+    return p[0] * np.sin(p[1] * t + p[2]) - y
+
+
+def saturation(p, t, y):
+    return p[0] * t / (p[1] + t) - y
+
+
+#: Models less data, and parameters; they are analytic, so the complex step gives the truth.
+FITS = {
+    decay: (2.5, 1.3, 0.5),
+    growth: (3.0, 2.0, 0.4),
+    peak: (2.0, 2.0, 0.6, 0.3),
+    wave: (1.5, 2.2, 0.4),
+    saturation: (2.0, 1.0),
+}
+
+
+@cache
+def fitted(model, m=1000, rounds=20):
+    """Errors, error bars, and statuses of columns at parameters near those behind data with a noise of 5 %."""
+    rng, f, found = np.random.default_rng(SEED), njit(model), []
+    best, t = np.array(FITS[model]), np.linspace(0.1, 4.0, m)
+    for _ in range(rounds):
+        y = model(best, t, 0.05 * rng.standard_normal(m))
+        p = best * (1 + 0.1 * rng.standard_normal(best.size))
+        truth = np.array([np.imag(model(p + 1e-20j * e, t, y)) / 1e-20 for e in np.eye(p.size)]).T
+        J, info = fastfd.jacobian(f, p, (t, y), full_output=True)
+        found.append((np.abs(J - truth), info.error, np.abs(truth).max(axis=0), info.status))
+    return found
+
+
+@pytest.mark.parametrize("model", FITS)
+def test_the_residuals_of_a_fit_are_not_called_noisy(model):
+    """Among a thousand some are next to 0, and show the rounding of what cancels in them."""
+    statuses = np.concatenate([status for *_, status in fitted(model)])
+    assert np.mean(statuses == NOISY) <= 0.03
+
+
+@pytest.mark.parametrize("model", FITS)
+def test_the_error_bars_of_residuals_know_what_cancels_in_them(model):
+    """Of growth and wave 1.2 and 2.7 % were too short, when they knew of rounding in f(x) alone."""
+    covered = np.mean([np.mean(error <= bar) for error, bar, *_ in fitted(model)])
+    sharp = [np.median(bar) <= 1e-10 * np.max(size) for _, bar, size, _ in fitted(model)]
+    assert covered >= 0.99 and np.mean(sharp) >= 0.9

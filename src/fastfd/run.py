@@ -276,7 +276,7 @@ class Job:
         """Whether a call is native and, as measured, far too small for threads."""
         size = int(np.prod(self.shape))
         alone = self.function.crew is None
-        return alone and self.callee.threads and len(self.shape) > 0 and self._keep and 4 * self._cost * size < WORTH_THREADS
+        return alone and self.callee.threads and len(self.shape) > 0 and self._keep and 2 * self._cost * size < WORTH_THREADS
 
     def fits(self, x: Array, args: tuple) -> bool:
         """Whether results still have the layout of the first call; for 1-d results their count alone tells."""

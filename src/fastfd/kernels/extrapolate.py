@@ -30,7 +30,7 @@ from fastfd.kernels.native import (
     helper,
     winding_kernel,
 )
-from fastfd.kernels.sweep import evaluate_at, failed, restore, shift, unchanged
+from fastfd.kernels.sweep import INNER, evaluate_at, failed, restore, shift, unchanged
 from fastfd.kernels.tableau import (
     BAR,
     BEST,
@@ -997,9 +997,13 @@ def _improve(tab, count, members, scale, out, error):
 
 
 @helper
-def _verdict(tab, steps, count, members, y0, a, order, rtol, central, least):
-    """What to think of one entry; `least` is the size below which an entry is judged by the others."""
-    size, total, noise = max(abs(tab[BEST, VALUE, a]), least), tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a]
+def _verdict(tab, steps, count, members, y0, a, order, rtol, x_size, central, largest):
+    """What to think of one entry; `largest` is that of the column, by which far smaller ones are judged.
+
+    Noise goes by that name where the rounding of numbers that f may be made of does not explain it: those of a residual, model
+    less data, cancel in f(x), and of thousands some cancel all but completely. What other outputs show of them counts, too.
+    """
+    size, total, noise = max(abs(tab[BEST, VALUE, a]), MINOR * largest), tab[BEST, TOTAL, a], tab[BEST, ROUNDING, a]
     if total <= max(rtol, 1e-12) * size:
         return CONVERGED
     if not total < np.inf:
@@ -1009,21 +1013,20 @@ def _verdict(tab, steps, count, members, y0, a, order, rtol, central, least):
     if total > 1e-6 * size and (kinked or tab[BEST, SLOW, a]):
         return NONSMOOTH
     cell = steps[H, bottom] ** order
-    if empirical > max(0.25 * total, 4 * noise) and (
-        empirical * cell > NOISE_SHOWS * steps[CONTROL, UNIT] * (tab[BEST, SIZE, a] + size * cell)
-    ):
+    made_of = tab[BEST, SIZE, a] + size * cell + largest * (INNER * x_size) ** order
+    if empirical > max(0.25 * total, 4 * noise) and empirical * cell > NOISE_SHOWS * steps[CONTROL, UNIT] * made_of:
         return NOISY
     return ROUNDED if 4 * (noise + empirical) > total or total <= 1e-6 * size else SCALELESS
 
 
 @helper
-def _judge(tab, steps, count, members, y0, order, rtol, side, note):
+def _judge(tab, steps, count, members, y0, order, rtol, x_size, side, note):
     """The worst verdict of a column, and the block that gave the least certain entry: its shortest and longest step."""
     worst, status = -1.0, CONVERGED if count[LEVEL] else DOMAIN
     note[0] = note[3] = steps[H, 0] if count[LEVEL] else np.nan
-    least = MINOR * _largest(tab, count)
+    largest = _largest(tab, count)
     for a in range(count[ENTRY]):
-        status = max(status, _verdict(tab, steps, count, members, y0, a, order, rtol, side == 0, least))
+        status = max(status, _verdict(tab, steps, count, members, y0, a, order, rtol, x_size, side == 0, largest))
         doubt = tab[BEST, TOTAL, a] / (abs(tab[BEST, VALUE, a]) + 1e-300)
         if worst < doubt < np.inf:
             worst, note[0] = doubt, steps[H, int(tab[BEST, BOTTOM, a])]
@@ -1080,7 +1083,7 @@ def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size,
         )
     if status == OK:
         _report(tab, steps, count, members, y0, order, scale, out, error)
-        _judge(tab, steps, count, members, y0, order, max(rtol, ENOUGH) if known else rtol, 0, note)
+        _judge(tab, steps, count, members, y0, order, max(rtol, ENOUGH) if known else rtol, x_size, 0, note)
         if memory.size and not known:
             memory[FIRST_STEP], failed_before = 0.0, memory[FAILED]
             if note[2] <= ROUNDED and failed_before < PATIENT:
@@ -1108,31 +1111,32 @@ def _from_one_side(f, x, point, scratch, y0, coords, speeds, reach, rtol, order,
     )
     if status == OK and blank:
         _report(tab, steps, count, members, y0, order, scale, out, error)
-        _judge(tab, steps, count, members, y0, order, rtol, -count[SIDE], note)
+        _judge(tab, steps, count, members, y0, order, rtol, x_size, -count[SIDE], note)
     elif status == OK and _improve(tab, count, members, scale, out, error):
-        _judge(tab, steps, count, members, y0, order, rtol, -count[SIDE], note)
+        _judge(tab, steps, count, members, y0, order, rtol, x_size, -count[SIDE], note)
     return status
 
 
 @helper
-def share_rounding(x, notes, unit, rows, error, most):
-    """What no difference in xⱼ shows: f rounds another xₖ first, as in cos(p·xₖ)·xⱼ, by u·xₖ at the most, which changes
-    column j by u·xₖ·∂²f/∂xₖ∂xⱼ. The scale of xⱼ being what it is, that is about u·xₖ·(∂f/∂xₖ)/xⱼ."""
-    fill(most, 0.0)
+def share_rounding(x, notes, unit, rows, error, inner):
+    """What the differences of one column do not show. f is made of numbers as large as INNER · Σ |xₖ ∂f/∂xₖ|, where f(x), in
+    which they cancel, may be 0: their rounding is in each difference. And f rounds another xₖ first, as in cos(p·xₖ)·xⱼ, by
+    u·xₖ at the most: column j changes by u·xₖ·∂²f/∂xₖ∂xⱼ, the scale of xⱼ being what it is by about u·xₖ·(∂f/∂xₖ)/xⱼ."""
+    fill(inner, 0.0)
     for k in range(rows.shape[0]):
-        for e in range(most.size):
-            most[e] = max(most[e], abs(rows[k, e]) * abs(x[k]))
+        for e in range(inner.size):
+            inner[e] += abs(rows[k, e]) * abs(x[k])
     for j in range(rows.shape[0]):
-        scale = max(abs(x[j]), notes[j, 0])  # the shortest step that counts; nan where there is none
-        if scale > 0.0:
-            for e in range(most.size):
-                error[j, e] += unit * most[e] / scale if most[e] < np.inf else 0.0
+        h = notes[j, 0]  # the shortest step that counts; nan where there is none
+        share = unit * (INNER / h + 1.0 / max(abs(x[j]), h)) if h > 0.0 else 0.0
+        for e in range(inner.size):
+            error[j, e] += share * inner[e] if inner[e] < np.inf else 0.0
 
 
 @gate
-def share_rounding_of(x, notes, unit, rows, error, most):
+def share_rounding_of(x, notes, unit, rows, error, inner):
     """The same for Python."""
-    share_rounding(x, notes, unit, rows, error, most)
+    share_rounding(x, notes, unit, rows, error, inner)
 
 
 @helper
