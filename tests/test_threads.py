@@ -14,6 +14,7 @@ from numba import njit
 from scenarios import as_python
 
 import fastfd
+from fastfd.helpers import offer
 from fastfd.kernels.native import LEFT, OK, RANGES, take_piece
 from fastfd.pace import shared
 from fastfd.run import LARGE, shared_out, stretches
@@ -418,27 +419,30 @@ def wide(x):
     return np.sin(np.arange(1000) * x[0]) + x[-1]
 
 
-def test_what_helpers_write_lives_as_long_as_they_do():
-    """Also where the caller has left by an exception."""
+@pytest.mark.parametrize("early", [False, True])
+def test_what_helpers_write_lives_as_long_as_they_do(early, monkeypatch):
+    """Also where an exception ends the call of its caller, or an interrupt does at once."""
+    begun, over = threading.Event(), threading.Event()
 
-    class Results:
-        def __init__(self):
-            self.begun, self.over = threading.Event(), threading.Event()
+    def interrupted(*offered):
+        offer(*offered)
+        assert begun.wait(60)
+        raise KeyboardInterrupt
 
+    class Piece:
         def __call__(self, thread, part):
-            if thread == 0:
-                assert self.begun.wait(60)
-                raise KeyboardInterrupt
-            return OK
-
-    piece = Results()
-    kept, begun, over = weakref.ref(piece), piece.begun, piece.over
+            assert begun.wait(60)
+            raise KeyboardInterrupt
 
     def helping(thread, part):
         begun.set()
         assert over.wait(60)
         return OK
 
+    if early:
+        monkeypatch.setattr("fastfd.run.offer", interrupted)
+    piece = Piece()
+    kept = weakref.ref(piece)
     with pytest.raises(KeyboardInterrupt):
         shared_out(piece, helping, 0, 100, 2, None, np.inf)
     del piece

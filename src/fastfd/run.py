@@ -141,16 +141,17 @@ def shared_out(
     places, done = list(range(1, threads)), SimpleQueue[Any]()
     if batches.cost == np.inf and cost < SHORT and _ends(batches.run(piece, 0, batches.take())):
         return batches.failure, batches.cost
-    offer(places, lambda thread: _work(batches, helping, thread, None), done)
+    batches.kept = piece  # and the arrays that it writes: helpers have their numbers alone, and may outlast the caller
     try:
+        offer(places, lambda thread: _work(batches, helping, thread, None), done)
         _work(batches, piece, 0, advance)
         begun = threads - 1 - _withdrawn(places)  # who has not begun is not waited for
         outcomes = [] if batches.left(begun, bell()[ROUNDS]) else [done.get() for _ in range(begun)]
     except BaseException:
-        batches.kept = piece  # and the arrays that it writes: others may still be writing
         batches.stop()
         _withdrawn(places)
         raise
+    batches.kept = None
     for error in outcomes:
         if isinstance(error, BaseException):
             raise error
