@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from scipy.optimize import least_squares
 
 from bench import contest, functions, rivals
 from bench.contest import Pairs, Rivals
@@ -31,7 +32,26 @@ def run(effort: Effort) -> list[Row]:
     for laps in (2, 6):
         rows += paid(f"Lorenz-96 flow, {laps} laps", "jacobian", functions.lorenz_laps, x, laps, effort)
         rows += paid(f"Lorenz-96 energy, {laps} laps", "gradient", functions.lorenz_energy, x, laps, effort)
+    for m in (20, 2000):
+        rows += fitted(m, effort)
     return rows
+
+
+def fitted(m: int, effort: Effort) -> Iterator[Row]:
+    """A whole fit of three parameters by SciPy; the errors are those of the parameters, against the fit by exact derivatives."""
+    fastfd = rivals.fastfd()
+    if fastfd is None:
+        return
+    f, start, args = functions.decay, np.array([1.0, 1.0, 0.0]), functions.decay_data(m)
+
+    def fit(jac: Callable | str) -> Callable[[], np.ndarray]:
+        return lambda: least_squares(f, start, jac=jac, args=args, xtol=1e-12, ftol=1e-12, gtol=1e-12).x
+
+    central, adaptive = (fastfd.Jacobian(f, parallel=False, method=method) for method in ("central", "adaptive"))
+    jacs = {ADAPTIVE: adaptive, CENTRAL: central, "SciPy 2-point": "2-point", "SciPy 3-point": "3-point"}
+    pairs: Pairs = {(who, against): None for who in (CENTRAL, ADAPTIVE) for against in jacs if "point" in against}
+    timings, errors = contest.held({n: contest.called(fit(j)) for n, j in jacs.items()}, fit(functions.decay_jacobian)(), effort)
+    yield from contest.rows(f"least_squares, {m} points, 3 parameters", pairs, timings, errors)
 
 
 def paid(case: str, operator: str, f: Callable, x: np.ndarray, laps: int, effort: Effort) -> Iterator[Row]:
