@@ -223,25 +223,29 @@ except KeyboardInterrupt:
     assert out == "interrupted\n"
 
 
-def test_an_exception_under_threads_leaves_the_process_alive(child):
-    out = child("""
-import numpy as np, fastfd
-from numba import njit
 @njit
-def f(x):
+def raises_twice(x):
     total = 0.0
     for i in range(20000):
         total += np.sin(x[i % x.size])
-    if x[17] != 1.0:
-        raise ValueError("column 17")
+    if x[11] != 1.0:
+        raise ValueError("column 11")
+    if x[31] != 1.0:
+        raise ValueError("column 31")
     return total * x
+
+
+def test_an_exception_under_threads_leaves_the_process_alive(child):
+    out = child("""
+import numpy as np, fastfd
+from test_threads import raises_twice
 for parallel in (True, None, True):
     try:
-        fastfd.jacobian(f, np.ones(40), parallel=parallel)
+        fastfd.jacobian(raises_twice, np.ones(40), parallel=parallel)
     except ValueError as error:
-        print(error, "coordinate 17" in error.__notes__[0])
+        print(error, "coordinate 11" in error.__notes__[0])
 """)
-    assert out == "column 17 True\n" * 3
+    assert out == "column 11 True\n" * 3
 
 
 @compiled_only
@@ -453,18 +457,6 @@ def test_what_helpers_write_lives_as_long_as_they_do(early, monkeypatch):
             break
         time.sleep(0.1)
     assert kept() is None
-
-
-@njit
-def raises_twice(x):
-    total = 0.0
-    for i in range(20000):
-        total += np.sin(x[i % x.size])
-    if x[11] != 1.0:
-        raise ValueError("column 11")
-    if x[31] != 1.0:
-        raise ValueError("column 31")
-    return total * x
 
 
 @compiled_only

@@ -71,12 +71,13 @@ class Pieces:
         code = piece(thread, part)
         seconds = perf_counter() - start
         with self._lock:
-            columns = self._columns(thread, part)
+            columns = self._over(thread, part)
             self.cost = seconds / columns if columns else self.cost
             self.done, self.seconds = self.done + columns, self.seconds + seconds
         return code
 
-    def _columns(self, thread: int, part: Any) -> int:
+    def _over(self, thread: int, part: Any) -> int:
+        """A thread is through with a part: how many columns of it were its own."""
         return part[1] - part[0]
 
     def stop(self) -> None:
@@ -112,8 +113,8 @@ class Batches(Pieces):
         self._late += thread > 0 and thread not in self._inside
         return None
 
-    def _columns(self, thread: int, part: Batch) -> int:
-        self._open = self._open and part is not self._batches[-1]  # the thread has looked for more
+    def _over(self, thread: int, part: Batch) -> int:
+        self._open = self._open and part is not self._batches[-1]  # nothing is left of it: the thread has looked
         return int(part[RANGES + self.threads + thread])
 
     @property

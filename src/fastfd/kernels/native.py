@@ -61,7 +61,6 @@ from fastfd.kernels.compiler import (
 
 __all__ = [
     "ASTRAY",
-    "BASE",
     "FIRST",
     "LAST",
     "LEFT",
