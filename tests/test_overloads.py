@@ -455,6 +455,27 @@ assert np.array_equal(users.outer(x), users.solve(x)[0] + fastfd.jacobian(users.
     assert child(stale).splitlines()[:2] == first
 
 
+@pytest.mark.parametrize("method", ["adaptive", "central", "forward"])
+def test_comes_before_all_calls_from_python(child, method):
+    """Parts of kernels, whose arguments LLVM has changed, must not be taken for the parts of the same name in what Python calls."""
+    script = f"""
+import numpy as np
+from numba import njit
+import fastfd
+from scenarios import rosenbrock
+
+@njit
+def inside(x):
+    return fastfd.gradient(rosenbrock, x, method={method!r}, full_output=True)
+
+x = np.array([2.0, 0.5])
+mine, info = inside(x)
+value, told = fastfd.gradient(rosenbrock, x, method={method!r}, full_output=True)
+assert np.array_equal(mine, value) and np.array_equal(info.error, told.error)
+"""
+    child(script)
+
+
 def test_allocates_the_result_and_one_workspace(child):
     script = """
 import numpy as np

@@ -163,10 +163,14 @@ class _KernelLibrary(JITCodeLibrary):
         return manager, builder
 
     def _keep_to_itself(self):
-        """What only a kernel calls is its own: LLVM may then hand on what is used of an array, not all that describes it."""
+        """What only a kernel calls is its own: LLVM may then hand on what is used of an array, not all that describes it.
+
+        And its name is its own ("private", not "internal"): where code is loaded, a part of a gate that has the same name, but
+        takes all arguments, would be taken for this one.
+        """
         for function in self._final_module.functions:
             if function.linkage == Linkage.linkonce_odr:
-                function.linkage = "internal"
+                function.linkage = "private"
 
 
 def _link_parts(module, libraries):
