@@ -16,7 +16,7 @@ from fastfd.kernels.extrapolate import NONSMOOTH
 from fastfd.matrixfree import operator_of
 from fastfd.plan import along, checked_order
 from fastfd.points import JOBS
-from fastfd.prepared import Prepared, assemble, first_call, given
+from fastfd.prepared import COMMON, Prepared, assemble, first_call, given
 from fastfd.run import Job, as_point, checked_direction
 from fastfd.sparse import Sparsity, sparse_value
 
@@ -62,6 +62,7 @@ class Jacobian(Prepared):
     array([2.5, 1.3])
     """
 
+    _names: tuple[str, ...] = (*COMMON, "out_size", "sparsity")
     _sparsity: Any = None
 
     def __init__(self, f: Callable, *, sparsity: Any = None, **keywords: Any):
@@ -190,6 +191,8 @@ class Gradient(Jacobian):
     array([1., 1.])
     """
 
+    _names = (*COMMON, "out_size")
+
     def __init__(self, f: Callable, **keywords: Any):
         Prepared.__init__(self, f, **keywords)
 
@@ -235,6 +238,8 @@ class Derivative(Prepared):
     >>> np.round(d([0.0, 0.5]) / np.exp([0.0, 1.0]), 9)
     array([4., 4.])
     """
+
+    _names = (*COMMON, "order")
 
     def __init__(self, f: Callable, *, order: int = 1, **keywords: Any):
         self.order = checked_order(order)
@@ -295,6 +300,8 @@ def _point_info(found: Columns, job: Job, x: Array) -> Info:
 
 class Directional(Jacobian):
     """J·v: all coordinates move together along v."""
+
+    _names = ("method", "accuracy", "step", "rtol", "bounds", "noise", "out_size")
 
     def __init__(self, f: Callable, **keywords: Any):
         Prepared.__init__(self, f, **keywords)
@@ -392,10 +399,8 @@ def derivative(
     >>> np.round(fastfd.derivative(f, [0.0, np.pi / 2], order=2), 9) + 0.0
     array([ 0., -1.])
     """
-    keywords = {"order": order, "method": method, "accuracy": accuracy, "step": step, "rtol": rtol,
-                "bounds": bounds, "parallel": parallel, "noise": noise, "workers": workers,
-                "progress": progress}  # fmt: skip
-    return first_call(Derivative, f, keywords)(x, *given(args), full_output=full_output)
+    found = first_call(Derivative, f, workers, method, accuracy, step, rtol, bounds, parallel, noise, progress, order)
+    return found(x, *given(args), full_output=full_output)
 
 
 def jacobian(
@@ -502,10 +507,8 @@ def jacobian(
     >>> bool((info.error < 1e-11).all()), info.success
     (True, True)
     """
-    keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "noise": noise, "workers": workers, "sparsity": sparsity, "out_size": out_size,
-                "progress": progress}  # fmt: skip
-    return first_call(Jacobian, f, keywords)(x, *given(args), full_output=full_output)
+    found = first_call(Jacobian, f, workers, method, accuracy, step, rtol, bounds, parallel, noise, progress, out_size, sparsity)
+    return found(x, *given(args), full_output=full_output)
 
 
 def gradient(
@@ -559,10 +562,8 @@ def gradient(
     >>> np.round(fastfd.gradient(norm, [3.0, 4.0]), 12)
     array([0.6, 0.8])
     """
-    keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "noise": noise, "workers": workers, "out_size": out_size,
-                "progress": progress}  # fmt: skip
-    return first_call(Gradient, f, keywords)(x, *given(args), full_output=full_output)
+    found = first_call(Gradient, f, workers, method, accuracy, step, rtol, bounds, parallel, noise, progress, out_size)
+    return found(x, *given(args), full_output=full_output)
 
 
 def jvp(
@@ -614,6 +615,5 @@ def jvp(
     >>> round(float(fastfd.jvp(product, [3.0, 4.0], [1.0, -1.0])), 12)
     1.0
     """
-    keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "noise": noise, "out_size": out_size}  # fmt: skip
-    return first_call(Directional, f, keywords)(x, v, *given(args), full_output=full_output)
+    found = first_call(Directional, f, None, method, accuracy, step, rtol, bounds, noise, out_size)
+    return found(x, v, *given(args), full_output=full_output)

@@ -20,9 +20,13 @@ from fastfd.run import Changed, Job, as_point
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Prepared", "assemble", "first_call", "given"]
+__all__ = ["COMMON", "Prepared", "anew", "assemble", "first_call", "given"]
 
 Array = NDArray[np.float64]
+
+
+#: Keywords of all operators that have columns.
+COMMON = ("method", "accuracy", "step", "rtol", "bounds", "parallel", "noise", "progress")
 
 
 def _no_lane(x: Any) -> None:
@@ -33,6 +37,8 @@ class Prepared:
     """A function with its keywords checked; keeps compiled code and workspaces from call to call."""
 
     order = 1
+    #: The keywords of the operator of the same name in small letters, but for ``workers``.
+    _names: tuple[str, ...] = COMMON
     _progress: Callable | None = None
 
     def __init__(
@@ -173,27 +179,35 @@ def assemble(rows: Array, job: Job) -> NDArray[Any]:
     return whole.transpose(*range(k, whole.ndim), *range(k))
 
 
-def _forgetful(cls: Any, f: Callable, **keywords: Any) -> Prepared:
-    """An object that searches anew at each call, so that an operator called by name depends on its arguments alone."""
+def anew(cls: Any, f: Callable, keywords: dict[str, Any]) -> Any:
+    """An object that searches anew at each call, so that what it gives depends on the arguments alone, and ends with each
+    call the processes that it has started."""
     found = cls(f, **keywords)
     found.forget()
-    return found
+    return _Once(found) if keywords.get("workers") is not None else found
 
 
-_kept = lru_cache(maxsize=64, typed=True)(_forgetful)
+def _named(cls: Any, values: tuple) -> dict[str, Any]:
+    return {name: value for name, value in zip(cls._names, values, strict=True) if value is not None}
 
 
-def first_call(cls: Any, f: Callable, keywords: dict[str, Any]) -> Any:
-    """The prepared object behind an operator called by name: the same one for the same function and keywords."""
-    given, f = {k: v for k, v in keywords.items() if v is not None}, known(f)
-    if "workers" in given:
-        return _Once(_forgetful(cls, f, **given))
+@lru_cache(maxsize=64, typed=True)
+def _kept(cls: Any, f: Callable, *values: Any) -> Any:
+    return anew(cls, f, _named(cls, values))
+
+
+def first_call(cls: Any, f: Callable, workers: Any, *values: Any) -> Any:
+    """The object behind an operator called by name: the same one for the same function and keywords, which are `workers` and
+    those in ``cls._names`` (by position they are looked up in a third of the time)."""
+    f = known(f)
+    if workers is not None:
+        return anew(cls, f, {**_named(cls, values), "workers": workers})
     try:
-        return _kept(cls, f, **given)
+        return _kept(cls, f, *values)
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
-        return _forgetful(cls, f, **given)  # a keyword is an array
+        return anew(cls, f, _named(cls, values))  # a keyword is an array
 
 
 class _Once:

@@ -14,7 +14,7 @@ from fastfd.first import Directional, Jacobian
 from fastfd.info import Info
 from fastfd.matrixfree import operator_of
 from fastfd.pattern import Pattern
-from fastfd.prepared import Prepared, first_call, given
+from fastfd.prepared import COMMON, Prepared, first_call, given
 from fastfd.run import as_point, checked_direction
 from fastfd.sparse import Sparsity
 
@@ -58,6 +58,7 @@ class Hessian(Prepared):
     """
 
     order = 2
+    _names: tuple[str, ...] = (*COMMON, "grad", "sparsity", "out_size")
     _slopes: Any = None
     _listed: Listed | None = None
 
@@ -201,6 +202,8 @@ def _evened(square: Array, ndim: int) -> Array:
 class _HessianVector(Hessian):
     """H·v: mixed derivatives along v and along each coordinate."""
 
+    _names = (*COMMON, "out_size")
+
     def __init__(self, f: Callable, **keywords: Any):
         Prepared.__init__(self, f, **keywords)
 
@@ -280,11 +283,10 @@ def hessian(
     array([[4., 2.],
            [2., 0.]])
     """
-    keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "noise": noise, "workers": workers, "grad": grad, "sparsity": sparsity,
-                "out_size": out_size,
-                "progress": progress}  # fmt: skip
-    return first_call(Hessian, f, keywords)(x, *given(args), full_output=full_output)
+    found = first_call(
+        Hessian, f, workers, method, accuracy, step, rtol, bounds, parallel, noise, progress, grad, sparsity, out_size
+    )
+    return found(x, *given(args), full_output=full_output)
 
 
 def hvp(
@@ -338,6 +340,5 @@ def hvp(
     >>> np.round(fastfd.hvp(f, [1.0, 2.0], [1.0, 1.0]), 9)
     array([6., 2.])
     """
-    keywords = {"method": method, "accuracy": accuracy, "step": step, "rtol": rtol, "bounds": bounds,
-                "parallel": parallel, "noise": noise, "out_size": out_size, "progress": progress}  # fmt: skip
-    return first_call(_HessianVector, f, keywords)(x, v, *given(args), full_output=full_output)
+    found = first_call(_HessianVector, f, None, method, accuracy, step, rtol, bounds, parallel, noise, progress, out_size)
+    return found(x, v, *given(args), full_output=full_output)

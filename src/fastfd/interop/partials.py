@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastfd.cfunction import known
 from fastfd.first import Jacobian
 from fastfd.kernels.native import is_compiled
-from fastfd.prepared import first_call
+from fastfd.prepared import anew
 
 __all__ = ["Partials", "as_argument"]
 
@@ -40,7 +40,7 @@ class Partials:
 
     def _prepared(self, f: Callable) -> Jacobian:
         """Without memory: frameworks count on results that depend on the arguments alone."""
-        return first_call(Jacobian, f, self._keywords)
+        return anew(Jacobian, f, self._keywords)
 
     def value(self, args: tuple) -> NDArray[np.float64]:
         """f, as an array of doubles."""
