@@ -457,7 +457,7 @@ assert np.array_equal(users.outer(x), users.solve(x)[0] + fastfd.jacobian(users.
 
 @pytest.mark.parametrize("method", ["adaptive", "central", "forward"])
 def test_comes_before_all_calls_from_python(child, method):
-    """Parts of kernels, whose arguments LLVM has changed, must not be taken for the parts of the same name in what Python calls."""
+    """Parts of kernels, whose arguments LLVM has changed, must not be taken for parts of the same name in what Python calls."""
     script = f"""
 import numpy as np
 from numba import njit

@@ -28,7 +28,7 @@ ACCIDENT, LIKELY = 100.0, 0.3
 #: Where E changes this many times less, for the same change of t, than one level below, it is beyond the scale of f.
 FLATTER = 0.25
 #: By how much the error bar exceeds the estimates of truncation and of rounding.
-CAUTION, SLOPPY = 2.0, 3.0
+CAUTION, SLOPPY = 2.0, 4.0
 #: How far above its noise a coefficient is known.
 CLEAR = 4.0
 #: A longer block must be better than a shorter one by this factor.
@@ -46,7 +46,7 @@ def total(found):
 
 @helper
 def bar(found, unit):
-    """The error bar: twice the truncation, for the best of many blocks is an optimist, and three times the rounding, for
+    """The error bar: twice the truncation, for the best of many blocks is an optimist, and four times the rounding, for
     few functions are computed to the last digit."""
     return CAUTION * (2.0 * found[TRUNCATION]) + SLOPPY * found[ROUNDING] + unit * abs(found[VALUE])
 
