@@ -74,7 +74,8 @@ def draw(b, covariance, file):
 
 
 def main(file=None):
-    jac, data = fastfd.Jacobian(residuals), (DENSITY, MOBILITY)
+    jac = fastfd.Jacobian(residuals, rtol=1e-12)  # all digits at each point, where by default ten will do from the second on
+    data = DENSITY, MOBILITY
     fit = least_squares(residuals, START, jac=jac, args=data, xtol=1e-15, ftol=1e-15, gtol=1e-15)
     b = fit.x
     for _ in range(20):  # a sum of squares shows half of the digits of its minimum; Gauss-Newton steps find the rest

@@ -48,6 +48,7 @@ from fastfd.kernels.native import (
 )
 from fastfd.kernels.pairs import axes, fixed_pairs, mixed_pairs
 from fastfd.kernels.sweep import sweep, sweep_points
+from fastfd.kernels.tableau import breadth
 from fastfd.plan import RTOL, Plan, checked_order
 from fastfd.run import LINE
 from fastfd.steps import change_to_error, node_table, stencil_table, unit_roundoff
@@ -66,6 +67,8 @@ _IDENTITY = np.array([[1.0, 1.0, 0.0, 0.0, 0.0, 1.0]])
 _NOTED = inside.NOTED
 _room_for_curvature, _room_for_curvature_search = small(inside.room_for_curvature), small(inside.room_for_curvature_search)
 _room_for_search, _room_for_differences = small(inside.room_for_search), small(inside.room_for_differences)
+for _called in (inside.room_for_tables, breadth):  # by these
+    small(_called)
 
 
 # --- keywords -------------------------------------------------------------------------------------------------------

@@ -28,6 +28,9 @@ from fastfd.kernels.native import (
     fill,
     gate,
     helper,
+    independent,
+    inner,
+    stretch,
     winding_kernel,
 )
 from fastfd.kernels.sweep import INNER, evaluate_at, failed, restore, shift, unchanged
@@ -41,6 +44,7 @@ from fastfd.kernels.tableau import (
     DISBELIEF,
     EMPIRICAL,
     HASTE,
+    HURRY,
     MINUS,
     NOISE,
     NOISE_SHARE,
@@ -59,6 +63,7 @@ from fastfd.kernels.tableau import (
     VALUE,
     H,
     T,
+    breadth,
     clear,
     extend,
     sheets,
@@ -94,6 +99,8 @@ RATIO, FALL, LEAP = 3.7, 4.3, 17.3
 FEW_ENTRIES = 16
 #: Outputs compared at a time: most do not respond to a column.
 BLOCK = 32
+#: Entries whose tables grow together: all that is looked at of them fits into the nearest cache.
+TILE = 64
 #: How often it goes up, and how often where a high derivative is nothing but noise: next to it a step more is a factor
 #: of a hundred, so what does not show on steps beyond |x| is hardly there.
 MOST_UPS, HOPELESS_UPS = 6, 3
@@ -110,11 +117,13 @@ FEW, EAGER, LITTLE, STRAIGHT = 13, 10.0, 1e-5, 1e-6
 
 #: What a column is remembered by: two steps, the share of the gain of the second over the first that is left as an
 #: error, how visible truncation was at these steps, the noise that it saw and the noise to be assumed (relative to
-#: |f|), |f| itself where f is one number, and how often in a row this did not do. A column without a memory has a first
-#: step of 0.
+#: the size of what f is made of), |f| itself where f is one number, and for how many calls in a row this did not do. A
+#: column without a memory has a first step of 0.
 FIRST_STEP, SECOND_STEP, LEFT, VISIBLE, NOISE_SEEN, NOISE_LEVEL, HEIGHT, FAILED, MEMORY = range(9)
-#: Where memory fails this often in a row it is given up.
-PATIENT = 2
+#: What gains less than this share of what the others gain on the whole may do so by accident.
+SHARE = 0.3
+#: By how much the error bar exceeds what is expected at remembered steps.
+WARY = CAUTION**2
 #: How much more visible truncation may be at another point; an error of which share is small enough there; the range of
 #: ratios of two levels worth remembering.
 ALIKE, ENOUGH, NEAREST, FARTHEST = 10.0, 1e-10, 1.5, 20.0
@@ -137,7 +146,7 @@ BAD, PREVIOUS, NOISE_BEFORE, MODEL_A, MODEL_RHO, WOBBLE, CARE, KNOWN, MEMO = ran
 def workspace(n: int, m: int, order: int) -> tuple:
     """What one thread needs: point and scratch, tables, steps, counters, members."""
     return (
-        np.empty(n + m), np.empty((sheets(order), LEVELS, m)), np.empty((3, LEVELS)),
+        np.empty(n + m), np.empty((sheets(order), LEVELS, breadth(m))), np.empty((3, LEVELS)),
         np.empty(SLOT + LEVELS, np.int64), np.zeros((2, m), np.int64),
     )  # fmt: skip
 
@@ -156,14 +165,14 @@ def look(f, x, point, scratch, coords, speeds, h, row):
 
 
 @carrier
-def _pair(f, x, point, scratch, coords, speeds, h, reach, tab, count):
+def _pair(f, x, point, scratch, y0, coords, speeds, h, reach, tab, count):
     """f(x ± h) into the next slot. The side that failed last is asked first: then a failure costs one call."""
     first = -1 if count[SIDE] < 0 else 1
     for side in (first, -first):
         if h > reach[1 + (side > 0)]:
             count[SIDE] = side
             return NONFINITE
-        row = tab[PLUS if side > 0 else MINUS, count[LEVEL]]
+        row = stretch(tab[PLUS if side > 0 else MINUS, count[LEVEL]], 0, y0.size)
         count[CALLS] += 1
         status = look(f, x, point, scratch, coords, speeds, side * h, row)
         if status == NONFINITE:
@@ -185,38 +194,48 @@ def _enlist(a, b, start, stop, count, members):
 def _notice(row, y0, count, members):
     """Enlist the output entries that respond for the first time; bit patterns, in blocks that vectorise."""
     a, b = as_words(row), as_words(y0)
-    whole = a.size - a.size % BLOCK
+    whole = b.size - b.size % BLOCK
     for start in range(0, whole, BLOCK):
         differ = 0
         for k in range(BLOCK):
             differ |= a[start + k] ^ b[start + k]
         if differ:
             _enlist(a, b, start, start + BLOCK, count, members)
-    _enlist(a, b, whole, a.size, count, members)
+    _enlist(a, b, whole, b.size, count, members)
+
+
+@inner
+def _fill_entry(tab, members, y0, k, slot, a, is_odd, half, square, unit, known, argument):
+    i, scale, centre, above = members[0, a], half if is_odd else square, 0.0 if is_odd else 2.0, k - (k > 0)
+    up, down, mid = tab[PLUS, slot, i], tab[MINUS, slot, i], y0[i]
+    odd, even = (up - down) * half, ((up - mid) + (down - mid)) * square
+    value, other = (odd, even) if is_odd else (even, odd)
+    noise = (unit * (abs(up) + abs(down) + centre * abs(mid)) + (2.0 + centre) * known) * scale
+    # the argument is rounded inside f, as in sin(a·x), and for higher derivatives that grows like 1/hᵈ as well
+    noise += 2.0 * scale * argument * abs(odd) if argument > 0.0 else 0.0
+    before, noise_before = abs(tab[PRIMARY, above, a]), tab[NOISE, above, a]
+    hidden = before if before > 0.0 else noise_before  # perhaps h is too short to be seen
+    tab[PRIMARY, k, a], tab[COMPANION, k, a] = value, other
+    tab[NOISE, k, a] = noise + hidden if k > 0 and value == 0.0 else noise
+
+
+@independent
+def _fill_many(tab, members, y0, k, slot, first, stop, is_odd, half, square, unit, known, argument):
+    for a in range(first, stop):
+        _fill_entry(tab, members, y0, k, slot, a, is_odd, half, square, unit, known, argument)
 
 
 @helper
 def _fill_central(tab, steps, count, members, y0, k, order, x_size, first, stop):
     """The odd and the even part of f at level k, for a range of the entries that respond."""
-    h, slot = steps[H, k], count[SLOT + k]
-    half, square, unit = 0.5 / h, 1.0 / (h * h), steps[CONTROL, UNIT]
+    h, slot, unit, known = steps[H, k], count[SLOT + k], steps[CONTROL, UNIT], steps[CONTROL, KNOWN]
+    half, square, is_odd, argument = 0.5 / h, 1.0 / (h * h), order % 2 == 1, unit * x_size if order > 1 else 0.0
     steps[T, k] = h * h
-    for a in range(first, stop):
-        i = members[0, a]
-        up, down, mid = tab[PLUS, slot, i], tab[MINUS, slot, i], y0[i]
-        odd, even = (up - down) * half, ((up - mid) + (down - mid)) * square
-        size = abs(up) + abs(down)
-        if order % 2:
-            tab[PRIMARY, k, a], tab[COMPANION, k, a] = odd, even
-            tab[NOISE, k, a] = (unit * size + 2 * steps[CONTROL, KNOWN]) * half
-        else:
-            tab[PRIMARY, k, a], tab[COMPANION, k, a] = even, odd
-            tab[NOISE, k, a] = (unit * (size + 2 * abs(mid)) + 4 * steps[CONTROL, KNOWN]) * square
-        if k > 0 and tab[PRIMARY, k, a] == 0.0:  # perhaps h is too short to be seen
-            before = abs(tab[PRIMARY, k - 1, a])
-            tab[NOISE, k, a] += before if before > 0.0 else tab[NOISE, k - 1, a]
-        if order > 1:  # the argument is rounded inside f, as in sin(a·x), and that grows like 1/hᵈ as well
-            tab[NOISE, k, a] += unit * x_size * abs(odd) * (2 * half if order % 2 else 2 * square)
+    if stop - first > FEW_ENTRIES:
+        _fill_many(tab, members, y0, k, slot, first, stop, is_odd, half, square, unit, known, argument)
+    else:  # then vectors do not pay
+        for a in range(first, stop):
+            _fill_entry(tab, members, y0, k, slot, a, is_odd, half, square, unit, known, argument)
 
 
 @helper
@@ -251,8 +270,9 @@ def _tables(tab, steps, count, members, y0, order, side, x_size, first, stop, do
     """The tables of a range of entries, which have `done` levels, with the levels that came since."""
     if done == 0:
         clear(tab, first, stop)
-    for k in range(done, count[LEVEL]):
-        _level(tab, steps, count, members, y0, k, order, side, x_size, first, stop)
+    for a in range(first, stop, TILE):
+        for k in range(done, count[LEVEL]):
+            _level(tab, steps, count, members, y0, k, order, side, x_size, a, min(a + TILE, stop))
 
 
 @helper
@@ -704,11 +724,23 @@ def _limited(tab, a):
 
 
 @helper
+def _noise_limited(tab, a):
+    """The same, and it is noise: not so much of f that it may be aliasing."""
+    return _limited(tab, a) and tab[BEST, RAW, a] <= NOISE_SHARE * tab[BEST, SIZE, a]
+
+
+@helper
+def _counts(tab, steps, a):
+    """Whether an entry moves its own output by more than next to nothing."""
+    return abs(tab[BEST, VALUE, a]) * steps[H, int(tab[BEST, TOP, a])] > LITTLE * tab[BEST, SIZE, a]
+
+
+@helper
 def _promising(tab, steps, a):
     """Whether an entry counts in its own output and hardly changes over the longest step, so that a far longer one
     promises much."""
     top, size = int(tab[BEST, TOP, a]), abs(tab[BEST, VALUE, a])
-    if size * steps[H, top] <= LITTLE * tab[BEST, SIZE, a]:
+    if not _counts(tab, steps, a):
         return False
     gap = _gap(tab, a, tab[BEST, ROUNDING, a] + tab[BEST, EMPIRICAL, a])
     even, bend = abs(tab[COMPANION, top + 1, a]), abs(tab[COMPANION, top, a] - tab[COMPANION, top + 1, a])
@@ -724,7 +756,7 @@ def _worst(tab, steps, count, rtol, patience):
     worst, doubt, last, doubt_last, least = -1, patience * rtol, -1, EAGER * rtol, MINOR * _largest(tab, count)
     for a in range(count[ENTRY]):
         total, size = tab[BEST, TOTAL, a], abs(tab[BEST, VALUE, a])
-        limited = _limited(tab, a) and tab[BEST, RAW, a] <= NOISE_SHARE * tab[BEST, SIZE, a]
+        limited = _noise_limited(tab, a)
         if tab[BEST, TIRED, a] != 0.0 or not total > 0.0:
             continue
         share = total / size if size != 0.0 else np.inf
@@ -810,7 +842,7 @@ def _central(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_siz
         h, lead = _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size)
     h = exact_along(x, coords, speeds, h, reach[0], steps[CONTROL, UNIT])
     while h > 0.0 and count[LEVEL] < LEVELS and count[CALLS] < MOST_CALLS:
-        status = _pair(f, x, point, scratch, coords, speeds, h, reach, tab, count)
+        status = _pair(f, x, point, scratch, y0, coords, speeds, h, reach, tab, count)
         if status == NONFINITE:
             h = exact_along(x, coords, speeds, _retreat(steps, count, h, order), reach[0], steps[CONTROL, UNIT])
             continue
@@ -830,47 +862,71 @@ def _central(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_siz
 # --- steps that did well at another point -----------------------------------------------------------------------------
 
 
-@helper
-def _pair_of_levels(tab, steps, k, a):
+@inner
+def _pair_of_levels(tab, k, a, w):
     """What levels k and k + 1 make of an entry, its gain over level k + 1 alone, and how visible truncation is: against
-    the value, or in the companion, whichever says less."""
+    the value, or in the companion, whichever says less. `w` is t/(t₀ - t) of these levels."""
     low, high, even, above = tab[PRIMARY, k + 1, a], tab[PRIMARY, k, a], tab[COMPANION, k + 1, a], tab[COMPANION, k, a]
-    value = low + (low - high) / (steps[T, k] / steps[T, k + 1] - 1.0)
-    gain, bend = abs(value - low), abs(even - above)
-    if gain <= 4 * (tab[NOISE, k, a] + tab[NOISE, k + 1, a]):
-        return value, gain, 0.0
-    return value, gain, min(gain / abs(value) if value != 0.0 else np.inf, bend / abs(even) if even != 0.0 else np.inf)
+    value = low + (low - high) * w
+    gain, bend, seen = abs(value - low), abs(even - above), 4 * (tab[NOISE, k, a] + tab[NOISE, k + 1, a])
+    visible = min(gain / abs(value) if value != 0.0 else np.inf, bend / abs(even) if even != 0.0 else np.inf)
+    return value, gain, visible if gain > seen else 0.0
+
+
+@inner
+def _made_of(y0, size, h, largest, x_size):
+    """How large the numbers are that f is made of, whose rounding shows; f(x) may be 0, where they cancel."""
+    return abs(y0) + size * h + INNER * x_size * largest
 
 
 @helper
-def _fond(tab, steps, count, members, y0, k, memory):
+def _weight(steps, k):
+    return steps[T, k + 1] / (steps[T, k] - steps[T, k + 1])
+
+
+@helper
+def _usual_gain(tab, steps, k, count):
+    """The largest value that levels k and k + 1 make, and their gain over level k + 1 as a share of the value, on the whole.
+    One that gains less may do so by accident."""
+    largest, values, gains, w = 0.0, 0.0, 0.0, _weight(steps, k)
+    for a in range(count[ENTRY]):
+        value, gain, _ = _pair_of_levels(tab, k, a, w)
+        largest, values, gains = max(largest, abs(value)), values + abs(value), gains + gain
+    return largest, gains / values if values > 0.0 else 0.0
+
+
+@helper
+def _fond(tab, steps, count, members, y0, k, x_size, memory):
     """Levels k and k + 1 as a memory; the truncation error and the noise of its worst entry."""
     fill(memory, 0.0)
-    worst, noise, least = 0.0, 0.0, 1e-3 * _largest(tab, count)
+    largest, usual = _usual_gain(tab, steps, k, count)
+    worst, noise, gains, offs, h, w = 0.0, 0.0, 0.0, 0.0, steps[H, k + 1], _weight(steps, k)
     for a in range(count[ENTRY]):
-        value, gain, visible = _pair_of_levels(tab, steps, k, a)
-        size = max(abs(tab[BEST, VALUE, a]), least)
-        amplitude = tab[BEST, RAW, a] / (abs(y0[members[0, a]]) + size * steps[H, k + 1])
-        off = abs(value - tab[BEST, VALUE, a])
+        value, gain, visible = _pair_of_levels(tab, k, a, w)
+        size, rounding = max(abs(tab[BEST, VALUE, a]), 1e-3 * largest), tab[NOISE, k + 1, a] + tab[BEST, RAW, a] / h
+        gain, off = max(gain, SHARE * usual * size), abs(value - tab[BEST, VALUE, a])
         if tab[BEST, TOP, a] == k and tab[BEST, BOTTOM, a] == k + 1:  # the value itself: what its estimate says
             off = tab[BEST, TRUNCATION, a]
-        if visible > 0.0:
-            memory[LEFT], memory[VISIBLE] = max(memory[LEFT], min(1.0, off / gain)), max(memory[VISIBLE], visible)
-        memory[NOISE_SEEN] = memory[NOISE_LEVEL] = max(memory[NOISE_SEEN], amplitude)
-        worst, noise = max(worst, off / size), max(noise, (tab[NOISE, k + 1, a] + tab[BEST, RAW, a] / steps[H, k + 1]) / size)
-    memory[FIRST_STEP], memory[SECOND_STEP] = steps[H, k], steps[H, k + 1]
+        if visible > 0.0:  # what is left of a small gain is noise
+            memory[LEFT], memory[VISIBLE] = max(memory[LEFT], (off - rounding) / gain), max(memory[VISIBLE], visible)
+            gains, offs = gains + gain, offs + off
+        seen = tab[BEST, RAW, a] / _made_of(y0[members[0, a]], size, h, largest, x_size)
+        memory[NOISE_SEEN] = memory[NOISE_LEVEL] = max(memory[NOISE_SEEN], seen)
+        worst, noise = max(worst, off / size), max(noise, rounding / size)
+    memory[LEFT] = min(1.0, max(memory[LEFT], offs / gains if gains > 0.0 else 0.0))
+    memory[FIRST_STEP], memory[SECOND_STEP] = steps[H, k], h
     memory[HEIGHT] = abs(y0[0]) if y0.size == 1 else 0.0
     return worst, noise
 
 
 @helper
-def _remember(tab, steps, count, members, y0, memory, trial):
+def _remember(tab, steps, count, members, y0, x_size, memory, trial):
     """The two neighbouring levels that came closest to the result, drawn together until noise would limit them."""
     memory[FIRST_STEP], least, before = 0.0, np.inf, 0.0
     for k in range(count[LEVEL] - 1):
         if not NEAREST <= steps[H, k] / steps[H, k + 1] <= FARTHEST:
             continue
-        worst, noise = _fond(tab, steps, count, members, y0, k, trial)
+        worst, noise = _fond(tab, steps, count, members, y0, k, x_size, trial)
         trial[LEFT] = max(trial[LEFT], before)  # small by accident?
         before = trial[LEFT] * steps[T, k + 1] / steps[T, k]
         if worst + noise < least and noise > 0.0:
@@ -884,39 +940,65 @@ def _remember(tab, steps, count, members, y0, memory, trial):
 @helper
 def _familiar(tab, steps, count, members, y0, x_size, rtol, memory):
     """Whether two remembered steps do for every entry here: then they stand in the table with their error bars."""
-    least, unit, h = 1e-3 * _largest(tab, count), steps[CONTROL, UNIT], steps[H, 1]
-    for a in range(count[ENTRY]):
-        value, gain, visible = _pair_of_levels(tab, steps, 0, a)
-        size = max(abs(value), least)
-        truncation = DISBELIEF * memory[LEFT] * gain
-        height = abs(y0[members[0, a]])
-        height = max(height, np.sqrt(height * memory[HEIGHT]))  # the noise in a sum of squares falls like its root
-        noise = max(2 * unit * x_size * size, memory[NOISE_LEVEL] * (height + size * h)) / h
+    entries = count[ENTRY]
+    for k in range(2):
+        _fill_central(tab, steps, count, members, y0, k, 1, x_size, 0, entries)
+    largest, usual = _usual_gain(tab, steps, 0, count)
+    left, visible, level, height = DISBELIEF * memory[LEFT], ALIKE * memory[VISIBLE], memory[NOISE_LEVEL], memory[HEIGHT]
+    unit, wanted, h, w = steps[CONTROL, UNIT], max(rtol, ENOUGH), steps[H, 1], _weight(steps, 0)
+    return _strangers(tab, members, y0, entries, x_size, wanted, unit, h, w, largest, usual, left, visible, level, height) == 0
+
+
+@independent
+def _strangers(tab, members, y0, entries, x_size, wanted, unit, h, w, largest, usual, left, most_visible, level, height):
+    """The values that two levels make, with their error bars; how many are not known as well as is wanted."""
+    strange = 0
+    for a in range(entries):
+        value, gain, visible = _pair_of_levels(tab, 0, a, w)
+        size, here = max(abs(value), 1e-3 * largest), abs(y0[members[0, a]])
+        truncation = (left if visible <= most_visible else HURRY) * max(gain, SHARE * usual * size)
+        here = max(here, np.sqrt(here * height))  # the noise in a sum of squares falls like its root
+        noise = max(2 * unit * x_size * size, level * _made_of(here, size, h, largest, x_size)) / h
         noise += tab[NOISE, 1, a] + 2 * unit * x_size * abs(tab[COMPANION, 1, a])
         total = 2 * truncation + noise + unit * size
-        if visible > ALIKE * memory[VISIBLE] or not total <= max(max(rtol, ENOUGH) * size, 2 * noise):
-            return False
-        tab[BEST, VALUE, a], tab[BEST, TOTAL, a], tab[BEST, BAR, a] = value, total, CAUTION**2 * total
+        strange += 0 if total <= max(wanted * size, 2 * noise) else 1
+        tab[BEST, VALUE, a], tab[BEST, TOTAL, a], tab[BEST, BAR, a] = value, total, WARY * total
         tab[BEST, TRUNCATION, a], tab[BEST, ROUNDING, a], tab[BEST, EMPIRICAL, a] = truncation, tab[NOISE, 1, a], noise
         tab[BEST, TOP, a], tab[BEST, BOTTOM, a], tab[BEST, SLOW, a] = 0, 1, 0.0
-    return True
+    return strange
+
+
+@inner
+def _trusted(failed):
+    """A memory that fails is asked again after 1, 2, 4, … calls: an optimiser's steps become short."""
+    return failed & (failed - 1) == 0
+
+
+@helper
+def _learn(tab, steps, count, members, y0, x_size, known, good, memory):
+    """How the memory did, and another one where it did not."""
+    failed = 0 if known else int(memory[FAILED]) + (memory[FIRST_STEP] > 0.0)
+    if not known and _trusted(failed):
+        memory[FIRST_STEP] = 0.0
+        if good:
+            _remember(tab, steps, count, members, y0, x_size, memory, steps[CONTROL, MEMO : MEMO + MEMORY])
+    memory[FAILED] = failed
 
 
 @carrier
-def _recall(f, x, point, scratch, y0, coords, speeds, reach, x_size, tab, steps, count, members, memory):
+def _recall(f, x, point, scratch, y0, coords, speeds, reach, tab, steps, count, members, memory):
     """The two remembered steps, as the first levels of the ladder."""
     for k in range(2):
         h = exact_along(x, coords, speeds, memory[FIRST_STEP + k], reach[0], steps[CONTROL, UNIT])
         if not h > 0.0 or (k == 1 and h >= steps[H, 0]):
             return OK
-        status = _pair(f, x, point, scratch, coords, speeds, h, reach, tab, count)
+        status = _pair(f, x, point, scratch, y0, coords, speeds, h, reach, tab, count)
         if status == NONFINITE:
             steps[CONTROL, BAD] = min(steps[CONTROL, BAD], h)
             return OK
         if status != OK:
             return status
         _insert(tab, steps, count, members, y0, h, 0)
-    _catch_up(tab, steps, count, members, y0, 1, 0, x_size, -1)
     return OK
 
 
@@ -944,7 +1026,7 @@ def _one_sided(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_s
         if h <= 0.0:
             break
         count[CALLS] += 1
-        status = look(f, x, point, scratch, coords, speeds, side * h, tab[PLUS, k])
+        status = look(f, x, point, scratch, coords, speeds, side * h, stretch(tab[PLUS, k], 0, y0.size))
         if status == NONFINITE:
             h, misses = h / 8.0, misses + 1
             continue
@@ -1073,10 +1155,9 @@ def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size,
     steps[CONTROL, CARE] = 1.0 if order == 1 and x.size == 1 and y0.size == 1 else CAUTION
     scale = _factorial(order) if order % 2 else 0.5 * _factorial(order)
     status, known = OK, False
-    if memory.size and memory[FIRST_STEP] > 0.0 and memory[FAILED] < PATIENT:
-        status = _recall(f, x, point, scratch, y0, coords, speeds, reach, x_size, tab, steps, count, members, memory)
+    if memory.size and memory[FIRST_STEP] > 0.0 and _trusted(int(memory[FAILED])):
+        status = _recall(f, x, point, scratch, y0, coords, speeds, reach, tab, steps, count, members, memory)
         known = status == OK and count[LEVEL] == 2 and _familiar(tab, steps, count, members, y0, x_size, rtol, memory)
-        memory[FAILED] = 0.0 if known else memory[FAILED] + 1.0
     if status == OK and not known:
         status = _central(
             f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size, tab, steps, count, members
@@ -1084,11 +1165,8 @@ def column(f, x, point, scratch, y0, coords, speeds, reach, rtol, order, x_size,
     if status == OK:
         _report(tab, steps, count, members, y0, order, scale, out, error)
         _judge(tab, steps, count, members, y0, order, max(rtol, ENOUGH) if known else rtol, x_size, 0, note)
-        if memory.size and not known:
-            memory[FIRST_STEP], failed_before = 0.0, memory[FAILED]
-            if note[2] <= ROUNDED and failed_before < PATIENT:
-                _remember(tab, steps, count, members, y0, memory, steps[CONTROL, MEMO : MEMO + MEMORY])
-            memory[FAILED] = failed_before
+        if memory.size:
+            _learn(tab, steps, count, members, y0, x_size, known, note[2] <= ROUNDED, memory)
     bent = count[LEVEL] > 0 and note[2] == NONSMOOTH  # with one slope on each side: neither is the derivative
     if status == OK and steps[CONTROL, BAD] < np.inf and not bent:
         _tire(tab, count)

@@ -27,14 +27,14 @@ from fastfd.kernels.native import (
 )
 from fastfd.kernels.pairs import COUNT, NOISE_SHOWS, NOTES, RUNGS, STATUS, add_gradient
 from fastfd.kernels.sweep import INNER, add_nodes, evaluate_at, failed, most_change
-from fastfd.kernels.tableau import P
+from fastfd.kernels.tableau import P, breadth
 from fastfd.steps import LONGEST, SHORTEST, TINY_ROOM, heft, node_row, place, place_search
 
 __all__ = [
     "CALLS", "CROSSED", "MANY", "MISDIRECTED", "MISSHAPEN", "NOTED", "NO_CODE", "NO_WAY", "OUTSIDE", "STEP", "UNFIT_DIRECTION",
     "UNFIT_NOISE", "UNFIT_RTOL", "UNFIT_STEP", "VERDICT", "curvature_by_differences", "curvature_by_search", "differences",
     "differences_at_points", "room_for_curvature", "room_for_curvature_search", "room_for_differences", "room_for_search",
-    "search", "search_points",
+    "room_for_tables", "search", "search_points",
 ]  # fmt: skip
 
 #: What is wrong with an argument: bounds that cross, x outside, rtol, noise, a step, a direction; no room along it; a direction,
@@ -161,8 +161,22 @@ def _nothing(out, error, notes):
 
 def room_for_search(n, m, groups, order):
     """The size of the workspace of :func:`search`."""
-    tables = (P + 3 * (order + 1)) * LEVELS * m + 4 * LEVELS + SLOT + 2 * m
-    return 2 * groups + 2 + 8 * n + 3 * groups + m + tables + 4
+    return 2 * groups + 2 + 8 * n + 3 * groups + m + room_for_tables(order, m) + 4
+
+
+def room_for_tables(order, m):
+    """The size of :func:`_tables`."""
+    return (P + 3 * (order + 1)) * LEVELS * breadth(m) + 4 * LEVELS + SLOT + 2 * m
+
+
+@helper
+def _tables(space, order, m):
+    """What a search keeps of a column, as :func:`fastfd.kernels.extrapolate.workspace` has it."""
+    sheets, width = P + 3 * (order + 1), breadth(m)
+    tab, k = carve(space, 0, (sheets, LEVELS, width)), sheets * LEVELS * width
+    steps, k = carve(space, k, (3, LEVELS)), k + 3 * LEVELS
+    count, k = as_words(carve(space, k, (SLOT + LEVELS,))), k + SLOT + LEVELS
+    return tab, steps, count, as_words(carve(space, k, (2, m)))
 
 
 @helper
@@ -204,10 +218,7 @@ def search(f, x, address, v, given, lower, upper, rtol, roundoff, noise, order, 
             status = evaluate_at(f, x, stretch(work, 0, n), stretch(work, n, n + m), y0)
         if status != OK:
             return status
-    sheets = P + 3 * (order + 1)
-    tab, steps = carve(space, k, (sheets, LEVELS, m)), carve(space, k + sheets * LEVELS * m, (3, LEVELS))
-    k += (sheets * m + 3) * LEVELS
-    count, members = as_words(carve(space, k, (SLOT + LEVELS,))), as_words(carve(space, k + SLOT + LEVELS, (2, m)))
+    tab, steps, count, members = _tables(stretch(space, k, space.size), order, m)
     code = call(address, f, x, (
         given, lower, upper, rtol, roundoff, noise, order, index, speeds, out, error, notes, y0, reach, memory, work, tab,
         steps, count, members, begin, 0, groups,
@@ -228,10 +239,7 @@ def search_points(f, x, address, given, lower, upper, rtol, roundoff, noise, ord
     wrong = place_search(x, given, order, rtol, lower, upper, reach)
     if wrong >= 0:
         return failed(MISPLACED, wrong)
-    sheets = P + 3 * (order + 1)
-    tab, steps = carve(space, k, (sheets, LEVELS, m)), carve(space, k + sheets * LEVELS * m, (3, LEVELS))
-    k += (sheets * m + 3) * LEVELS
-    count, members = as_words(carve(space, k, (SLOT + LEVELS,))), as_words(carve(space, k + SLOT + LEVELS, (2, m)))
+    tab, steps, count, members = _tables(stretch(space, k, space.size), order, m)
     code = call(address, f, x, (
         reach, rtol, roundoff, noise, order, out, error, notes, work, tab, steps, count, members, 0, n,
     ))  # fmt: skip
@@ -495,9 +503,8 @@ def _judge_rows(value, error, axis_notes, poor, notes):
 def room_for_curvature_search(n, m, directed):
     """The size of the workspace of :func:`curvature_by_search`."""
     size = n + directed
-    tables = (P + 9) * LEVELS * m + 4 * LEVELS + SLOT + 2 * m
     along = size * (4 * m + NOTES + RUNGS * (1 + 2 * m) + 3)
-    return tables + along + 2 * size * size * m + 2 * n + 2 * size + 12 * n + 2 * m + 16
+    return room_for_tables(2, m) + along + 2 * size * size * m + 2 * n + 2 * size + 12 * n + 2 * m + 16
 
 
 @kernel
@@ -546,10 +553,8 @@ def _curvature(f, x, along, across, directed, rtol, roundoff, index, speeds, rea
                ladders, axis, out, error, notes, work, space):  # fmt: skip
     """Along the axes, once more where f has noise, then the pairs."""
     n, m, size = x.size, y0.size, own.shape[0]
-    tab, steps = carve(space, 0, (P + 9, LEVELS, m)), carve(space, (P + 9) * LEVELS * m, (3, LEVELS))
-    k = ((P + 9) * m + 3) * LEVELS
-    count, members = as_words(carve(space, k, (SLOT + LEVELS,))), as_words(carve(space, k + SLOT + LEVELS, (2, m)))
-    k += SLOT + LEVELS + 2 * m
+    tab, steps, count, members = _tables(space, 2, m)
+    k = room_for_tables(2, m)
     front = y0, index, speeds, reach, rtol, roundoff, noise
     room = work, tab, steps, count, members
     code = call(along, f, x, (*front, False, own, bar, facts, ladders, axis, samples, *room, 0, size))

@@ -22,6 +22,7 @@ __all__ = [
     "DISBELIEF",
     "EMPIRICAL",
     "HASTE",
+    "HURRY",
     "MINUS",
     "NOISE",
     "NOISE_SHARE",
@@ -41,6 +42,7 @@ __all__ = [
     "H",
     "P",
     "T",
+    "breadth",
     "clear",
     "extend",
     "sheets",
@@ -79,6 +81,8 @@ WORTHWHILE = 0.9
 OVERLAP, SEVERAL = 0.9, 2.0
 #: Rounding of the argument is assumed, unless the companion shows noise this many times smaller.
 SHOWN = 6.0
+#: Doubles in a cache line; rows shorter than this are as long as there are entries.
+LINE, NARROW = 8, 64
 #: Rows of ``steps``: h, falling, and the t that goes with it; then single numbers, the first of them the unit
 #: roundoff of f, and whether so little is wanted that two levels may do.
 H, T, CONTROL = range(3)
@@ -88,6 +92,12 @@ UNIT, HASTE = 0, 1
 def sheets(order: int) -> int:
     """The length of the first axis of ``tab`` for a derivative order (one-sided tables are the longest)."""
     return P + 3 * (order + 1)
+
+
+def breadth(entries):
+    """The length of the last axis of ``tab``: what is looked at of an entry stands in rows that must not all fall on the same
+    few places of a cache, as they do where they are a multiple of 512 doubles apart."""
+    return entries if entries < NARROW else LINE * ((entries + LINE - 1) // LINE | 1)
 
 
 @helper
