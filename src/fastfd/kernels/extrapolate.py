@@ -748,6 +748,14 @@ def _promising(tab, steps, a):
 
 
 @helper
+def _out_of_place(tab, steps, count, lead):
+    """Whether the lead turned out to be far smaller than the largest entry, next to nothing in its own output, and limited by
+    noise."""
+    small = _noise_limited(tab, lead) and abs(tab[BEST, VALUE, lead]) < MINOR * _largest(tab, count)
+    return small and not _counts(tab, steps, lead)
+
+
+@helper
 def _worst(tab, steps, count, rtol, patience):
     """The entry that is known least well against its own size, of those that have not had their turn; -1 where all are
     known well enough. Entries far smaller than the largest must not send all to steps that noise in them asks for; they,
@@ -780,12 +788,14 @@ def _next_step(tab, steps, count, members, y0, lead, order, rtol, x_size):
     is known least, while there is one worth the evaluations. Step 0: all are done."""
     if count[LEVEL] < 2:
         return _second_step(steps, order), -1
-    if lead < 0:
+    if lead >= 0:
+        _lead_on(tab, steps, count, members, y0, order, x_size, lead)
+    if lead < 0 or _out_of_place(tab, steps, count, lead):
         _catch_up(tab, steps, count, members, y0, order, 0, x_size, lead)
         lead = _worst(tab, steps, count, rtol, 1.0)
         if lead < 0:
             return 0.0, lead
-    _lead_on(tab, steps, count, members, y0, order, x_size, lead)
+        _new_lead(steps, count)
     h, known = 0.0, tab[BEST, TOTAL, lead] <= rtol * abs(tab[BEST, VALUE, lead])
     if not known:
         h = _decide(tab, steps, count, members, y0, lead, order, rtol, x_size)
