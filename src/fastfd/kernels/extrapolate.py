@@ -326,6 +326,15 @@ def _insert(tab, steps, count, members, y0, h, side):
 
 
 @helper
+def _power(number, n):
+    """To a power from 0 on: what numba makes of ``**`` asks for more, and takes a twentieth of a second to compile."""
+    product = 1.0
+    for _ in range(n):
+        product *= number
+    return product
+
+
+@helper
 def ratio_of(order):
     """Higher derivatives need more levels, and rounding grows like 1/hᵈ: the levels must lie closer together."""
     return RATIO if order < 3 else RATIO ** (2.0 / ((order + 1) // 2 + 1))
@@ -402,7 +411,7 @@ def _tiny(tab, steps, count, members, y0, a):
 def _deeper(steps, count, order):
     """A fast fall, faster each time."""
     speed = FALL if order <= 2 else 1.5 if order <= 4 else 1.0  # the higher, the narrower is the range of good steps
-    return steps[H, count[LEVEL] - 1] / (ratio_of(order) * speed ** count[FALLS])
+    return steps[H, count[LEVEL] - 1] / (ratio_of(order) * _power(speed, count[FALLS]))
 
 
 @helper
@@ -472,7 +481,7 @@ def _descend(tab, steps, count, members, y0, a, order, x_size):
     loud = (turmoil or restless) and not _tiny(tab, steps, count, members, y0, a)
     if loud and not _endless(tab, count, members, a):
         if restless:  # calmer, but not calm: close to the scale of f
-            return steps[H, k] / ratio_of(order) ** 2
+            return steps[H, k] / _power(ratio_of(order), 2)
         count[FALLS] += turmoil == 2
         return _deeper(steps, count, order)
     turmoil = 2 if restless else turmoil
@@ -494,11 +503,6 @@ def _demand(order):
 
 
 @helper
-def _power(h, order):
-    return h if order == 1 else h**order
-
-
-@helper
 def _finer(tab, steps, count, a, order, truncation, noise, wanted):
     """Where truncation limits: the longest step, below the block or in a gap of it, that brings truncation down to
     the noise; 0 where there is none. Where noise there is more than is wanted, the longest of two."""
@@ -516,7 +520,7 @@ def _finer(tab, steps, count, a, order, truncation, noise, wanted):
             return np.sqrt(steps[H, bottom - 1] * h)
         step = max(h * (want / h) ** (2.0 / (2.0 + order)), h / ratio)
         if order == 1 and noise * h / step > wanted:
-            step = h * (want * want / (rho * h**4)) ** 0.2
+            step = h * (want * want / (rho * _power(h, 4))) ** 0.2
         return min(max(step, h / ratio), h / LEAST_RATIO) if bottom == k else 0.0
     gap, fill_in = 2.0, 0.0
     for m in range(top, bottom):
@@ -584,8 +588,8 @@ def _climb(tab, steps, count, a, order, total, noise, rtol):
             return _up_to(steps, top, ratio * steps[H, top])
         gap = _gap(tab, a, noise)
         if gap == 0.0 or value == 0.0:
-            return _up_to(steps, top, steps[H, top] * max(ratio, min(need, LEAP ** count[UPS])))
-        steps[CONTROL, MODEL_A], steps[CONTROL, MODEL_RHO] = value, gap / (value * steps[H, top] ** 2)
+            return _up_to(steps, top, steps[H, top] * max(ratio, min(need, _power(LEAP, count[UPS]))))
+        steps[CONTROL, MODEL_A], steps[CONTROL, MODEL_RHO] = value, gap / (value * steps[T, top])
     product = value
     for k in range(top, bottom + 1):
         product *= steps[CONTROL, MODEL_RHO] * steps[T, k]
@@ -631,8 +635,9 @@ def _suspicious(tab, steps, count, members, y0, a, order, x_size):
     kinked = _kinked(tab, steps, count, members, y0, a) and _clearly(tab, steps, count, members, y0, a)
     if order > 2 or kinked:
         return 0.0
-    raw *= steps[H, bottom] ** (order - 1)
-    if raw <= 4 * tab[BEST, ROUNDING, a] * steps[H, bottom] ** order or tab[BEST, TOTAL, a] <= 1e-8 * abs(tab[BEST, VALUE, a]):
+    raw *= _power(steps[H, bottom], order - 1)
+    rounding, known = tab[BEST, ROUNDING, a] * _power(steps[H, bottom], order), 1e-8 * abs(tab[BEST, VALUE, a])
+    if raw <= 4 * rounding or tab[BEST, TOTAL, a] <= known:
         return 0.0
     if raw > NOISE_SHARE * size and count[FALLS] < 8:
         count[FALLS], count[LAST], count[MISSES] = count[FALLS] + 1, DOWN, 0
@@ -689,7 +694,7 @@ def _decide(tab, steps, count, members, y0, a, order, rtol, x_size):
         count[LAST] = UP
         if _saw_smooth(tab, steps, count, members, y0, a):
             count[LAST], count[FALLS], count[MISSES], steps[CONTROL, PREVIOUS] = DOWN, 0, 0, np.inf
-            return steps[H, count[LEVEL] - 1] * ratio_of(order) ** 2
+            return steps[H, count[LEVEL] - 1] * _power(ratio_of(order), 2)
     if count[LAST] == DOWN:
         h = _descend(tab, steps, count, members, y0, a, order, x_size)
         if h >= 0.0:
@@ -836,7 +841,7 @@ def _retreat(steps, count, h, order):
     steps[CONTROL, BAD] = min(steps[CONTROL, BAD], h)
     count[FALLS] += count[LEVEL] == 0
     if count[LEVEL] == 0:
-        return h / (2.0 * 4.0 ** count[FALLS]) if count[FALLS] < 10 else 0.0
+        return h / (2.0 * _power(4.0, count[FALLS])) if count[FALLS] < 10 else 0.0
     if count[LEVEL] == 1 and count[ENTRY] > 0:
         return _second_step(steps, order)
     count[UPS] += 1
@@ -944,7 +949,7 @@ def _remember(tab, steps, count, members, y0, x_size, memory, trial):
             shrink = min(1.0, max(0.03, (0.1 * noise / worst) ** 0.2)) if worst > 0.0 else 1.0
             assign(memory, trial)
             memory[FIRST_STEP], memory[SECOND_STEP] = shrink * memory[FIRST_STEP], shrink * memory[SECOND_STEP]
-            memory[LEFT], memory[VISIBLE] = shrink**2 * memory[LEFT], shrink**2 * memory[VISIBLE]
+            memory[LEFT], memory[VISIBLE] = shrink * shrink * memory[LEFT], shrink * shrink * memory[VISIBLE]
 
 
 @helper
@@ -1068,7 +1073,7 @@ def _report(tab, steps, count, members, y0, order, scale, out, error):
         fill(out, np.nan)
         fill(error, np.inf)
         return
-    hidden = 4 * steps[CONTROL, UNIT] / steps[H, 0] ** order
+    hidden = 4 * steps[CONTROL, UNIT] / _power(steps[H, 0], order)
     for i in range(out.size):
         out[i], error[i] = 0.0, hidden * abs(y0[i])
     for a in range(count[ENTRY]):
@@ -1104,8 +1109,8 @@ def _verdict(tab, steps, count, members, y0, a, order, rtol, x_size, central, la
     kinked = central and _kinked(tab, steps, count, members, y0, a)
     if total > 1e-6 * size and (kinked or tab[BEST, SLOW, a]):
         return NONSMOOTH
-    cell = steps[H, bottom] ** order
-    made_of = tab[BEST, SIZE, a] + size * cell + largest * (INNER * x_size) ** order
+    cell = _power(steps[H, bottom], order)
+    made_of = tab[BEST, SIZE, a] + size * cell + largest * _power(INNER * x_size, order)
     if empirical > max(0.25 * total, 4 * noise) and empirical * cell > NOISE_SHOWS * steps[CONTROL, UNIT] * made_of:
         return NOISY
     return ROUNDED if 4 * (noise + empirical) > total or total <= 1e-6 * size else SCALELESS
@@ -1145,7 +1150,7 @@ def _tire(tab, count):
 @helper
 def _poor(tab, count, members, out, error, rtol, order):
     """Whether an entry that has something to gain is known less well than is wanted, or than is usual."""
-    enough = CAUTION * max(rtol, 1e-10 * 10.0**order)
+    enough = CAUTION * max(rtol, 1e-10 * _power(10.0, order))
     for a in range(count[ENTRY]):
         i = members[0, a]
         if tab[BEST, TIRED, a] == 0.0 and not error[i] <= enough * abs(out[i]):
