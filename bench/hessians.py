@@ -10,11 +10,12 @@ from bench.table import Row, error_row
 from bench.timing import Effort
 
 NOTES = """\
-fastfd: the plain function `hessian(f, x)`, adaptive, parallel=False; "prepared" is `Hessian(f)(x)`.
+fastfd: the plain function `hessian(f, x)`, adaptive, parallel=False; "prepared" is `Hessian(f)(x)`, "on all
+threads" the plain function with parallel=None, as users call it, which shares what takes a millisecond or more.
 jacobi and scipy.optimize have no Hessian of a scalar function. A figure in "x error" is the ratio of the
 two errors."""
 
-PLAIN, PREPARED, CENTRAL = "fastfd", "fastfd, prepared", "fastfd central"
+PLAIN, PREPARED, THREADS, CENTRAL = "fastfd", "fastfd, prepared", "fastfd, on all threads", "fastfd central"
 
 
 def run(effort: Effort) -> list[Row]:
@@ -34,11 +35,12 @@ def faced(
     field: Rivals = {
         PLAIN: rivals.function("hessian", f, x, args=args, parallel=False),
         PREPARED: rivals.prepared("Hessian", f, x, args, parallel=False),
+        THREADS: rivals.function("hessian", f, x, args=args),
         CENTRAL: rivals.prepared("Hessian", f, x, args, method="central", parallel=False),
         "numdifftools": rivals.numdifftools_hessian(f, x, args),
     }
     pairs: Pairs = {
-        **{(subject, "numdifftools"): 1 / 20 for subject in (PLAIN, PREPARED)},
+        **{(subject, "numdifftools"): 1 / 20 for subject in (PLAIN, PREPARED, THREADS)},
         (CENTRAL, "numdifftools"): None,
     }
     timings, errors = contest.held(field, reference, effort)
