@@ -455,3 +455,34 @@ def test_the_error_bars_of_residuals_know_what_cancels_in_them(model):
     covered = np.mean([np.mean(error <= bar) for error, bar, *_ in fitted(model)])
     sharp = [np.median(bar) <= 1e-10 * np.max(size) for _, bar, size, _ in fitted(model)]
     assert covered >= 0.99 and np.mean(sharp) >= 0.9
+
+
+@pytest.mark.parametrize("m", [63, 64, 65, 129, 1024])
+def test_rows_of_any_length(m):
+    """Tables grow 64 entries at a time, in rows that are longer than there are entries."""
+    scales = np.linspace(0.5, 3.0, m)
+    x = np.array([0.7, -0.3])
+    J, info = fastfd.jacobian(many, x, (scales,), full_output=True)
+    exact = np.stack([scales * np.cos(scales * x[0]), np.exp(x[1]) * np.ones(m)], axis=1)
+    error = np.abs(J - exact)
+    assert error.max() <= 1e-11 and (error <= info.error).mean() >= 0.99
+
+
+@njit
+def many(x, scales):
+    return np.sin(scales * x[0]) + np.exp(x[1])
+
+
+@njit
+def with_an_echo(x, size):
+    return np.array([np.sin(x[0]) + x[0] ** 2, np.exp(x[0]), 3.0 + size * np.sin(x[0])])
+
+
+@pytest.mark.parametrize("size", [1e-5, 1e-7, 1e-9, 1e-11])
+def test_an_entry_that_noise_hides_does_not_lead(size):
+    """Next to 3 its share of the third output is all but lost, and far longer steps would find some of it."""
+    for x in (0.05, 0.4):
+        found, info = fastfd.jacobian(with_an_echo, [x], (size,), full_output=True)
+        assert info.nfev == fastfd.jacobian(with_an_echo, [x], (0.0,), full_output=True)[1].nfev
+        error = np.abs(found[:, 0] - [np.cos(x) + 2 * x, np.exp(x), size * np.cos(x)])
+        assert error.max() <= 1e-12 and (error <= info.error[:, 0]).all()

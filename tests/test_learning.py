@@ -130,3 +130,37 @@ def test_a_column_that_memory_does_not_suit_is_left_alone():
     paid = [J(x + 1e-3 * k, full_output=True)[1].nfev for k in range(8)]
     anew = [fastfd.jacobian(f, x + 1e-3 * k, full_output=True)[1].nfev for k in range(8)]
     assert np.mean(paid[3:]) <= np.mean(anew[3:])
+
+
+@njit
+def decay(p, t, y):
+    return p[0] * np.exp(-p[1] * t) + p[2] - y
+
+
+def decay_jacobian(p, t, y):
+    e = np.exp(-p[1] * t)
+    return np.stack([e, -p[0] * t * e, np.ones_like(t)], axis=1)
+
+
+@pytest.mark.parametrize("m", [20, 300, 2000])
+def test_thousands_of_outputs_do_not_wear_a_memory_out(m):
+    """Among so many some gain little, or are 0, by accident."""
+    t = np.linspace(0.0, 4.0, m)
+    y = decay(np.array([2.5, 1.3, 0.5]), t, np.zeros(m)) + 0.05 * np.random.default_rng(7).standard_normal(m)
+    J, p = fastfd.Jacobian(decay), np.array([2.4, 1.25, 0.48])
+    for k in range(6):
+        at = p * (1 + 0.02 * k)
+        found, info = J(at, t, y, full_output=True)
+        exact = decay_jacobian(at, t, y)
+        error = np.abs(found - exact)
+        assert (error <= info.error).mean() >= 0.99 and error.max() <= 1e-10 * np.abs(exact).max()
+        assert k < 2 or calls_a_column(info, 3) == 4
+
+
+def test_a_column_that_memory_did_not_suit_is_asked_again():
+    """An optimiser makes long steps first, and short ones then."""
+    g, x = fastfd.Gradient(wave), np.array([0.7, 0.2])
+    for speed in (1.0, 30.0, 900.0, 27e3, 81e4):
+        assert calls_a_column(g(x, speed, full_output=True)[1], 2) > 4
+    counts = [calls_a_column(g(x + 1e-9 * k, 81e4, full_output=True)[1], 2) for k in range(12)]
+    assert counts[-3:] == [4, 4, 4]
