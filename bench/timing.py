@@ -92,11 +92,11 @@ def sampled(loop: Callable[[int], object], repeats: int) -> float:
 
 
 def calibrated(loop: Callable[[int], object], effort: Effort) -> int:
-    """The number of repeats that fills one sample."""
+    """The number of repeats that fills one sample: at least three times in a row, for what loses its processor fills any."""
     loop(1)
     loop(1)
     repeats = 1
-    while sampled(loop, repeats) * repeats < effort.sample:
+    while min(sampled(loop, repeats) for _ in range(3)) * repeats < effort.sample:
         repeats *= 2
     return repeats
 
