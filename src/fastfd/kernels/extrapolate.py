@@ -33,7 +33,7 @@ from fastfd.kernels.native import (
     stretch,
     winding_kernel,
 )
-from fastfd.kernels.sweep import INNER, evaluate_at, failed, restore, shift, unchanged
+from fastfd.kernels.sweep import INNER, evaluate_at, failed, power, restore, shift, unchanged
 from fastfd.kernels.tableau import (
     BAR,
     BEST,
@@ -206,6 +206,7 @@ def _notice(row, y0, count, members):
 
 @inner
 def _fill_entry(tab, members, y0, k, slot, a, is_odd, half, square, unit, known, argument):
+    """Both parts of one entry, with the rounding of the one that is wanted."""
     i, scale, centre, above = members[0, a], half if is_odd else square, 0.0 if is_odd else 2.0, k - (k > 0)
     up, down, mid = tab[PLUS, slot, i], tab[MINUS, slot, i], y0[i]
     odd, even = (up - down) * half, ((up - mid) + (down - mid)) * square
@@ -326,15 +327,6 @@ def _insert(tab, steps, count, members, y0, h, side):
 
 
 @helper
-def _power(number, n):
-    """To a power from 0 on: what numba makes of ``**`` asks for more, and takes a twentieth of a second to compile."""
-    product = 1.0
-    for _ in range(n):
-        product *= number
-    return product
-
-
-@helper
 def ratio_of(order):
     """Higher derivatives need more levels, and rounding grows like 1/hᵈ: the levels must lie closer together."""
     return RATIO if order < 3 else RATIO ** (2.0 / ((order + 1) // 2 + 1))
@@ -411,7 +403,7 @@ def _tiny(tab, steps, count, members, y0, a):
 def _deeper(steps, count, order):
     """A fast fall, faster each time."""
     speed = FALL if order <= 2 else 1.5 if order <= 4 else 1.0  # the higher, the narrower is the range of good steps
-    return steps[H, count[LEVEL] - 1] / (ratio_of(order) * _power(speed, count[FALLS]))
+    return steps[H, count[LEVEL] - 1] / (ratio_of(order) * power(speed, count[FALLS]))
 
 
 @helper
@@ -481,7 +473,7 @@ def _descend(tab, steps, count, members, y0, a, order, x_size):
     loud = (turmoil or restless) and not _tiny(tab, steps, count, members, y0, a)
     if loud and not _endless(tab, count, members, a):
         if restless:  # calmer, but not calm: close to the scale of f
-            return steps[H, k] / _power(ratio_of(order), 2)
+            return steps[H, k] / power(ratio_of(order), 2)
         count[FALLS] += turmoil == 2
         return _deeper(steps, count, order)
     turmoil = 2 if restless else turmoil
@@ -520,7 +512,7 @@ def _finer(tab, steps, count, a, order, truncation, noise, wanted):
             return np.sqrt(steps[H, bottom - 1] * h)
         step = max(h * (want / h) ** (2.0 / (2.0 + order)), h / ratio)
         if order == 1 and noise * h / step > wanted:
-            step = h * (want * want / (rho * _power(h, 4))) ** 0.2
+            step = h * (want * want / (rho * power(h, 4))) ** 0.2
         return min(max(step, h / ratio), h / LEAST_RATIO) if bottom == k else 0.0
     gap, fill_in = 2.0, 0.0
     for m in range(top, bottom):
@@ -549,7 +541,7 @@ def _predicted(tab, steps, a, order, new, noise):
         longest = product if size == 0 else longest
         if size >= least:
             truncation = product if size > least else longest
-            best = min(best, 2 * truncation + noise * _power(steps[H, bottom] / h, order))
+            best = min(best, 2 * truncation + noise * power(steps[H, bottom] / h, order))
         size += 1
     return best
 
@@ -588,7 +580,7 @@ def _climb(tab, steps, count, a, order, total, noise, rtol):
             return _up_to(steps, top, ratio * steps[H, top])
         gap = _gap(tab, a, noise)
         if gap == 0.0 or value == 0.0:
-            return _up_to(steps, top, steps[H, top] * max(ratio, min(need, _power(LEAP, count[UPS]))))
+            return _up_to(steps, top, steps[H, top] * max(ratio, min(need, power(LEAP, count[UPS]))))
         steps[CONTROL, MODEL_A], steps[CONTROL, MODEL_RHO] = value, gap / (value * steps[T, top])
     product = value
     for k in range(top, bottom + 1):
@@ -635,8 +627,8 @@ def _suspicious(tab, steps, count, members, y0, a, order, x_size):
     kinked = _kinked(tab, steps, count, members, y0, a) and _clearly(tab, steps, count, members, y0, a)
     if order > 2 or kinked:
         return 0.0
-    raw *= _power(steps[H, bottom], order - 1)
-    rounding, known = tab[BEST, ROUNDING, a] * _power(steps[H, bottom], order), 1e-8 * abs(tab[BEST, VALUE, a])
+    raw *= power(steps[H, bottom], order - 1)
+    rounding, known = tab[BEST, ROUNDING, a] * power(steps[H, bottom], order), 1e-8 * abs(tab[BEST, VALUE, a])
     if raw <= 4 * rounding or tab[BEST, TOTAL, a] <= known:
         return 0.0
     if raw > NOISE_SHARE * size and count[FALLS] < 8:
@@ -694,7 +686,7 @@ def _decide(tab, steps, count, members, y0, a, order, rtol, x_size):
         count[LAST] = UP
         if _saw_smooth(tab, steps, count, members, y0, a):
             count[LAST], count[FALLS], count[MISSES], steps[CONTROL, PREVIOUS] = DOWN, 0, 0, np.inf
-            return steps[H, count[LEVEL] - 1] * _power(ratio_of(order), 2)
+            return steps[H, count[LEVEL] - 1] * power(ratio_of(order), 2)
     if count[LAST] == DOWN:
         h = _descend(tab, steps, count, members, y0, a, order, x_size)
         if h >= 0.0:
@@ -841,7 +833,7 @@ def _retreat(steps, count, h, order):
     steps[CONTROL, BAD] = min(steps[CONTROL, BAD], h)
     count[FALLS] += count[LEVEL] == 0
     if count[LEVEL] == 0:
-        return h / (2.0 * _power(4.0, count[FALLS])) if count[FALLS] < 10 else 0.0
+        return h / (2.0 * power(4.0, count[FALLS])) if count[FALLS] < 10 else 0.0
     if count[LEVEL] == 1 and count[ENTRY] > 0:
         return _second_step(steps, order)
     count[UPS] += 1
@@ -1073,7 +1065,7 @@ def _report(tab, steps, count, members, y0, order, scale, out, error):
         fill(out, np.nan)
         fill(error, np.inf)
         return
-    hidden = 4 * steps[CONTROL, UNIT] / _power(steps[H, 0], order)
+    hidden = 4 * steps[CONTROL, UNIT] / power(steps[H, 0], order)
     for i in range(out.size):
         out[i], error[i] = 0.0, hidden * abs(y0[i])
     for a in range(count[ENTRY]):
@@ -1109,8 +1101,8 @@ def _verdict(tab, steps, count, members, y0, a, order, rtol, x_size, central, la
     kinked = central and _kinked(tab, steps, count, members, y0, a)
     if total > 1e-6 * size and (kinked or tab[BEST, SLOW, a]):
         return NONSMOOTH
-    cell = _power(steps[H, bottom], order)
-    made_of = tab[BEST, SIZE, a] + size * cell + largest * _power(INNER * x_size, order)
+    cell = power(steps[H, bottom], order)
+    made_of = tab[BEST, SIZE, a] + size * cell + largest * power(INNER * x_size, order)
     if empirical > max(0.25 * total, 4 * noise) and empirical * cell > NOISE_SHOWS * steps[CONTROL, UNIT] * made_of:
         return NOISY
     return ROUNDED if 4 * (noise + empirical) > total or total <= 1e-6 * size else SCALELESS
@@ -1150,7 +1142,7 @@ def _tire(tab, count):
 @helper
 def _poor(tab, count, members, out, error, rtol, order):
     """Whether an entry that has something to gain is known less well than is wanted, or than is usual."""
-    enough = CAUTION * max(rtol, 1e-10 * _power(10.0, order))
+    enough = CAUTION * max(rtol, 1e-10 * power(10.0, order))
     for a in range(count[ENTRY]):
         i = members[0, a]
         if tab[BEST, TIRED, a] == 0.0 and not error[i] <= enough * abs(out[i]):

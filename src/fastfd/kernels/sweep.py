@@ -29,8 +29,8 @@ from fastfd.kernels.native import (
 from fastfd.steps import place, widest
 
 __all__ = [
-    "INNER", "add_nodes", "add_nodes_of", "at", "evaluate_at", "failed", "most_change", "most_change_of", "note_slope", "restore",
-    "shift", "sweep", "sweep_points", "unchanged", "weigh",
+    "INNER", "add_nodes", "add_nodes_of", "at", "evaluate_at", "failed", "most_change", "most_change_of", "note_slope", "power",
+    "restore", "shift", "sweep", "sweep_points", "unchanged", "weigh",
 ]  # fmt: skip
 
 #: f is made of numbers as large as this share of Σ |sₖ ∂f/∂xₖ|, or half of it for second and higher derivatives, whose bars allow
@@ -159,12 +159,18 @@ def _gather_centre(y0, out, weight, factor, part):
 
 
 @helper
+def power(number, n):
+    """To a power from 0 on: what numba makes of ``**`` asks for more, and takes a twentieth of a second to compile."""
+    product = 1.0
+    for _ in range(n):
+        product *= number
+    return product
+
+
+@helper
 def _scale(row, h, order):
     """The factor of a stencil over hᵈ: one reciprocal a column instead of a division an entry."""
-    power = 1.0
-    for _ in range(order):
-        power *= h
-    return row[1] / power
+    return row[1] / power(h, order)
 
 
 @inner
