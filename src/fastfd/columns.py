@@ -26,9 +26,10 @@ from fastfd.kernels.extrapolate import (
 from fastfd.kernels.imaginary import imaginary
 from fastfd.kernels.native import NONFINITE, OK, NumbaError, packed_call
 from fastfd.kernels.sweep import INNER, most_change_of, sweep
+from fastfd.kernels.tableau import LINE
 from fastfd.plan import Groups, Plan, along, one_by_one
 from fastfd.remote import begun, fresh
-from fastfd.run import LINE, Job, aligned, bad_coordinate
+from fastfd.run import Job, aligned, bad_coordinate
 from fastfd.steps import TINY_ROOM, change_to_error, checked_bounds, hefts, imaginary_steps, place_reach, place_steps
 
 __all__ = [

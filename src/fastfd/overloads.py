@@ -48,9 +48,8 @@ from fastfd.kernels.native import (
 )
 from fastfd.kernels.pairs import axes, fixed_pairs, mixed_pairs
 from fastfd.kernels.sweep import sweep, sweep_points
-from fastfd.kernels.tableau import breadth
+from fastfd.kernels.tableau import LINE, breadth
 from fastfd.plan import RTOL, Plan, checked_order
-from fastfd.run import LINE
 from fastfd.steps import change_to_error, node_table, stencil_table, unit_roundoff
 
 __all__ = ["compiled"]

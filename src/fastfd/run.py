@@ -30,12 +30,13 @@ from fastfd.kernels.native import (
     thread_count,
 )  # fmt: skip
 from fastfd.kernels.sweep import at
+from fastfd.kernels.tableau import LINE
 from fastfd.pace import Batches, Pieces, reporter, shared
 from fastfd.remote import Output, handed_out
 from fastfd.steps import LONGEST, SHORTEST
 
 __all__ = [
-    "LINE", "Changed", "Entry", "Job", "aligned", "as_point", "bad_coordinate", "checked_direction", "lent", "shared_out",
+    "Changed", "Entry", "Job", "aligned", "as_point", "bad_coordinate", "checked_direction", "lent", "shared_out",
     "stretches",
 ]  # fmt: skip
 
@@ -57,10 +58,6 @@ DOUBT = 20
 LARGE = 1 << 16
 #: Workspaces up to this many bytes are kept for the next call.
 KEEP = 1 << 24
-
-
-#: Numbers in a cache line.
-LINE = 8
 
 
 class Changed(ValueError):

@@ -23,6 +23,7 @@ __all__ = [
     "EMPIRICAL",
     "HASTE",
     "HURRY",
+    "LINE",
     "MINUS",
     "NOISE",
     "NOISE_SHARE",
@@ -81,8 +82,10 @@ WORTHWHILE = 0.9
 OVERLAP, SEVERAL = 0.9, 2.0
 #: Rounding of the argument is assumed, unless the companion shows noise this many times smaller.
 SHOWN = 6.0
-#: Doubles in a cache line; rows shorter than this are as long as there are entries.
-LINE, NARROW = 8, 64
+#: Doubles in a cache line.
+LINE = 8
+#: Rows of fewer entries are as long as there are entries.
+NARROW = 64
 #: Rows of ``steps``: h, falling, and the t that goes with it; then single numbers, the first of them the unit
 #: roundoff of f, and whether so little is wanted that two levels may do.
 H, T, CONTROL = range(3)
