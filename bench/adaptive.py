@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from scenarios import decay, decay_data, decay_jacobian
 from scipy.optimize import least_squares
 
 from bench import contest, functions, rivals
@@ -42,7 +43,7 @@ def fitted(m: int, effort: Effort) -> Iterator[Row]:
     fastfd = rivals.fastfd()
     if fastfd is None:
         return
-    f, start, args = functions.decay, np.array([1.0, 1.0, 0.0]), functions.decay_data(m)
+    f, start, args = decay, np.array([1.0, 1.0, 0.0]), decay_data(m)
 
     def fit(jac: Callable | str) -> Callable[[], np.ndarray]:
         return lambda: least_squares(f, start, jac=jac, args=args, xtol=1e-12, ftol=1e-12, gtol=1e-12).x
@@ -50,7 +51,7 @@ def fitted(m: int, effort: Effort) -> Iterator[Row]:
     central, adaptive = (fastfd.Jacobian(f, parallel=False, method=method) for method in ("central", "adaptive"))
     jacs = {ADAPTIVE: adaptive, CENTRAL: central, "SciPy 2-point": "2-point", "SciPy 3-point": "3-point"}
     pairs: Pairs = {(who, against): None for who in (CENTRAL, ADAPTIVE) for against in jacs if "point" in against}
-    timings, errors = contest.held({n: contest.called(fit(j)) for n, j in jacs.items()}, fit(functions.decay_jacobian)(), effort)
+    timings, errors = contest.held({n: contest.called(fit(j)) for n, j in jacs.items()}, fit(decay_jacobian)(), effort)
     yield from contest.rows(f"least_squares, {m} points, 3 parameters", pairs, timings, errors)
 
 

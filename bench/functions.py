@@ -165,21 +165,6 @@ def logistic_data() -> tuple[np.ndarray, np.ndarray]:
     return features, labels
 
 
-@njit(error_model="numpy")
-def decay(p: np.ndarray, t: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return p[0] * np.exp(-p[1] * t) + p[2] - y
-
-
-def decay_jacobian(p: np.ndarray, t: np.ndarray, y: np.ndarray) -> np.ndarray:
-    e = np.exp(-p[1] * t)
-    return np.stack([e, -p[0] * t * e, np.ones_like(t)], axis=1)
-
-
-def decay_data(m: int) -> tuple[np.ndarray, np.ndarray]:
-    rng, t = np.random.default_rng(7), np.linspace(0.0, 4.0, m)
-    return t, decay(np.array([2.5, 1.3, 0.5]), t, 0.05 * rng.standard_normal(m))
-
-
 def polynomial_function() -> Callable:
     """A new function at every call, so that what its compilation costs can be timed again and again."""
 

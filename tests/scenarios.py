@@ -249,3 +249,22 @@ SCENARIOS = (
     Scenario("no inputs", size_and_sum, np.empty(0), np.empty((2, 0)), analytic=False),
     Scenario("no outputs", nothing, X3, np.empty((0, 3)), analytic=False),
 )  # fmt: skip
+
+
+# --- a fit ------------------------------------------------------------------------------------------------------------
+
+
+@njit(error_model="numpy")
+def decay(p, t, y):
+    return p[0] * np.exp(-p[1] * t) + p[2] - y
+
+
+def decay_jacobian(p, t, y):
+    e = np.exp(-p[1] * t)
+    return np.stack([e, -p[0] * t * e, np.ones_like(t)], axis=1)
+
+
+def decay_data(m):
+    """Times, and what was measured there, with noise."""
+    rng, t = np.random.default_rng(7), np.linspace(0.0, 4.0, m)
+    return t, decay(np.array([2.5, 1.3, 0.5]), t, 0.05 * rng.standard_normal(m))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from mgh import PROBLEMS
 from numba import njit
+from scenarios import decay, decay_data, decay_jacobian
 from scipy.optimize import minimize
 
 import fastfd
@@ -124,7 +125,7 @@ def test_the_lane_remembers_too():
 
 
 def test_a_column_that_memory_does_not_suit_is_left_alone():
-    """Outputs of very different scales: where remembered steps fail time and again, they are no longer tried."""
+    """Outputs of very different scales: where remembered steps fail time and again, they are tried ever less often."""
     f = njit(lambda x: np.array([np.sin(x[0]), 1e-3 * np.sin(300.0 * x[0]), np.exp(-20.0 * x[0])]))
     J, x = fastfd.Jacobian(f), np.array([0.4])
     paid = [J(x + 1e-3 * k, full_output=True)[1].nfev for k in range(8)]
@@ -132,22 +133,10 @@ def test_a_column_that_memory_does_not_suit_is_left_alone():
     assert np.mean(paid[3:]) <= np.mean(anew[3:])
 
 
-@njit
-def decay(p, t, y):
-    return p[0] * np.exp(-p[1] * t) + p[2] - y
-
-
-def decay_jacobian(p, t, y):
-    e = np.exp(-p[1] * t)
-    return np.stack([e, -p[0] * t * e, np.ones_like(t)], axis=1)
-
-
 @pytest.mark.parametrize("m", [20, 300, 2000])
 def test_thousands_of_outputs_do_not_wear_a_memory_out(m):
     """Among so many some gain little, or are 0, by accident."""
-    t = np.linspace(0.0, 4.0, m)
-    y = decay(np.array([2.5, 1.3, 0.5]), t, np.zeros(m)) + 0.05 * np.random.default_rng(7).standard_normal(m)
-    J, p = fastfd.Jacobian(decay), np.array([2.4, 1.25, 0.48])
+    (t, y), J, p = decay_data(m), fastfd.Jacobian(decay), np.array([2.4, 1.25, 0.48])
     for k in range(6):
         at = p * (1 + 0.02 * k)
         found, info = J(at, t, y, full_output=True)
