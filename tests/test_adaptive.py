@@ -465,6 +465,23 @@ def test_rows_of_any_length(m):
 
 
 @njit
+def among_silent(x, scales, silent):
+    out = np.full(silent + scales.size, 7.0)
+    out[silent:] = np.sin(scales * x[0])
+    return out
+
+
+@pytest.mark.parametrize("m", range(2, 10))
+def test_what_fills_a_vector_up_changes_nothing(m):
+    """Behind the last entry stand tables of output 0, whether it responds or not."""
+    x, scales = np.array([0.7]), np.linspace(0.5, 3.0, m)
+    alone, info = fastfd.jacobian(among_silent, x, (scales, 0), full_output=True)
+    J, beside = fastfd.jacobian(among_silent, x, (scales, 5), full_output=True)
+    assert np.array_equal(J[5:], alone) and np.array_equal(beside.error[5:], info.error) and beside.nfev == info.nfev
+    assert not J[:5].any() and np.abs(alone[:, 0] - scales * np.cos(scales * 0.7)).max() <= 1e-13
+
+
+@njit
 def many(x, scales):
     return np.sin(scales * x[0]) + np.exp(x[1])
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from fastfd.kernels.extrapolate import (
     CONVERGED,
-    ENTRY,
     KNOWN,
     LEVELS,
     MINOR,
@@ -19,6 +18,7 @@ from fastfd.kernels.extrapolate import (
     SCALELESS,
     SLOT,
     column,
+    nothing_known,
 )
 from fastfd.kernels.native import (
     MUTATED,
@@ -31,7 +31,6 @@ from fastfd.kernels.native import (
     borrow,
     carrier,
     evaluate,
-    fill,
     gate,
     helper,
     inner,
@@ -40,7 +39,7 @@ from fastfd.kernels.native import (
     stretch,
 )  # fmt: skip
 from fastfd.kernels.sweep import failed, unchanged, weigh
-from fastfd.kernels.tableau import CAUTION, CONTROL, DISBELIEF, SHOWN, UNIT, sheets
+from fastfd.kernels.tableau import CAUTION, CONTROL, DISBELIEF, LANES, SHOWN, UNIT, sheets
 from fastfd.steps import base_step, exact_step, imaginary_step
 
 __all__ = ["imaginary_colors", "law_steps", "own_steps", "search_colors", "search_space", "sweep_colors"]
@@ -204,12 +203,12 @@ TOGETHER, MOST_LOOKS = 4096, 104
 
 def search_space(n, m, thickest, widest):
     """What one thread needs for :func:`search_colors`: columns have up to `thickest` entries, colours `widest` columns."""
-    together = max(TOGETHER, thickest)
+    together, width = max(TOGETHER, thickest), thickest + -thickest % LANES
     return (
         np.empty(n), np.empty((6, m)), np.empty(m), np.empty((2, widest), np.int64), np.empty(widest), np.ones(WHOLE),
         np.empty((4, thickest + BLOCK)),
-        np.empty(sheets(1) * LEVELS * thickest), np.empty((3, LEVELS)), np.zeros(SLOT + LEVELS, np.int64),
-        np.zeros((2, thickest), np.int64), np.empty((together, 3 + MOST_LOOKS)), np.empty(together * MOST_LOOKS),
+        np.empty(sheets(1) * LEVELS * width), np.empty((3, LEVELS)), np.zeros(SLOT + LEVELS, np.int64),
+        np.empty((2, width), np.int64), np.empty((together, 3 + MOST_LOOKS)), np.empty(together * MOST_LOOKS),
     )  # fmt: skip
 
 
@@ -420,7 +419,8 @@ def _run_again(j, asked, values, x, y0, reach, rtol, starts, rows, place, tab, s
     point[0] = x[j]
     for k in range(lo, hi):
         here[k - lo] = y0[rows[k]]
-    table = tab[: (tab.size // members.shape[1]) * d].reshape((tab.size // (LEVELS * members.shape[1]), LEVELS, d))
+    sheets, width = tab.size // (LEVELS * members.shape[1]), d + -d % LANES
+    table = tab[: sheets * LEVELS * width].reshape((sheets, LEVELS, width))
     status = column(
         (asked, values), x[j : j + 1], point, here, here, coords, speeds, reach[j], rtol, 1, abs(x[j]), table, steps, count,
         members, here[:0], found, bar, note,
@@ -574,8 +574,7 @@ def search_colors(f, x, reach, rtol, roundoff, known, first, coords, y0, starts,
     lists, block, tab, steps, count = borrow(lists), borrow(block), borrow(tab), borrow(steps), borrow(count)
     members, asked, values, found, spans = borrow(members), borrow(asked), borrow(values), borrow(found), borrow(spans)
     steps[CONTROL, UNIT], steps[CONTROL, KNOWN] = roundoff, known
-    fill(members[1], 0)
-    count[ENTRY] = 0
+    nothing_known(count, members)
     assign(point, x)
     for g in range(lo, hi):
         mine = coords[first[g] : first[g + 1]]

@@ -45,6 +45,7 @@ from fastfd.kernels.tableau import (
     EMPIRICAL,
     HASTE,
     HURRY,
+    LANES,
     MINUS,
     NOISE,
     NOISE_SHARE,
@@ -73,7 +74,7 @@ from fastfd.steps import HASTY, START, exact_along, place_search
 __all__ = [
     "CONVERGED", "DOMAIN", "ENTRY", "FIRST_STEP", "KNOWN", "LEVELS", "MEMORY", "MINOR", "NOISE_LEVEL",
     "NOISE_SEEN", "NOISY", "NONSMOOTH", "RATIO", "ROUNDED", "SCALELESS", "SLOT", "argument_size", "column", "extrapolate",
-    "extrapolate_points", "look", "share_rounding", "share_rounding_of", "workspace",
+    "extrapolate_points", "look", "nothing_known", "share_rounding", "share_rounding_of", "workspace",
 ]  # fmt: skip
 
 #: Where a step is close to the scale of f: h²/ℓ².
@@ -147,7 +148,7 @@ def workspace(n: int, m: int, order: int) -> tuple:
     """What one thread needs: point and scratch, tables, steps, counters, members."""
     return (
         np.empty(n + m), np.empty((sheets(order), LEVELS, breadth(m))), np.empty((3, LEVELS)),
-        np.empty(SLOT + LEVELS, np.int64), np.zeros((2, m), np.int64),
+        np.empty(SLOT + LEVELS, np.int64), np.empty((2, breadth(m)), np.int64),
     )  # fmt: skip
 
 
@@ -232,11 +233,10 @@ def _fill_central(tab, steps, count, members, y0, k, order, x_size, first, stop)
     h, slot, unit, known = steps[H, k], count[SLOT + k], steps[CONTROL, UNIT], steps[CONTROL, KNOWN]
     half, square, is_odd, argument = 0.5 / h, 1.0 / (h * h), order % 2 == 1, unit * x_size if order > 1 else 0.0
     steps[T, k] = h * h
-    if stop - first > FEW_ENTRIES:
+    if stop - first > 1:
         _fill_many(tab, members, y0, k, slot, first, stop, is_odd, half, square, unit, known, argument)
-    else:  # then vectors do not pay
-        for a in range(first, stop):
-            _fill_entry(tab, members, y0, k, slot, a, is_odd, half, square, unit, known, argument)
+    else:
+        _fill_entry(tab, members, y0, k, slot, first, is_odd, half, square, unit, known, argument)
 
 
 @helper
@@ -266,9 +266,17 @@ def _level(tab, steps, count, members, y0, k, order, side, x_size, first, stop):
         extend(tab, steps, k, first, stop, (order - 1) // 2, order // 2, argument, steps[CONTROL, CARE])
 
 
+@inner
+def _filled_up(count, stop):
+    """Up to where a range of entries is worked on: behind the last entry, tables of output 0 fill a vector up. It takes no longer
+    than two numbers."""
+    return stop + -stop % LANES if stop == count[ENTRY] > 1 else stop
+
+
 @helper
 def _tables(tab, steps, count, members, y0, order, side, x_size, first, stop, done):
     """The tables of a range of entries, which have `done` levels, with the levels that came since."""
+    stop = _filled_up(count, stop)
     if done == 0:
         clear(tab, first, stop)
     for a in range(first, stop, TILE):
@@ -947,20 +955,22 @@ def _remember(tab, steps, count, members, y0, x_size, memory, trial):
 @helper
 def _familiar(tab, steps, count, members, y0, x_size, rtol, memory):
     """Whether two remembered steps do for every entry here: then they stand in the table with their error bars."""
-    entries = count[ENTRY]
+    entries, whole = count[ENTRY], _filled_up(count, count[ENTRY])
     for k in range(2):
-        _fill_central(tab, steps, count, members, y0, k, 1, x_size, 0, entries)
+        _fill_central(tab, steps, count, members, y0, k, 1, x_size, 0, whole)
     largest, usual = _usual_gain(tab, steps, 0, count)
     left, visible, level, height = DISBELIEF * memory[LEFT], ALIKE * memory[VISIBLE], memory[NOISE_LEVEL], memory[HEIGHT]
     unit, wanted, h, w = steps[CONTROL, UNIT], max(rtol, ENOUGH), steps[H, 1], _weight(steps, 0)
-    return _strangers(tab, members, y0, entries, x_size, wanted, unit, h, w, largest, usual, left, visible, level, height) == 0
+    return _strangers(
+        tab, members, y0, entries, whole, x_size, wanted, unit, h, w, largest, usual, left, visible, level, height
+    ) == 0  # fmt: skip
 
 
 @independent
-def _strangers(tab, members, y0, entries, x_size, wanted, unit, h, w, largest, usual, left, most_visible, level, height):
+def _strangers(tab, members, y0, entries, whole, x_size, wanted, unit, h, w, largest, usual, left, most_visible, level, height):
     """The values that two levels make, with their error bars; how many are not known as well as is wanted."""
     strange = 0
-    for a in range(entries):
+    for a in range(whole):
         value, gain, visible = _pair_of_levels(tab, 0, a, w)
         size, here = max(abs(value), 1e-3 * largest), abs(y0[members[0, a]])
         truncation = (left if visible <= most_visible else HURRY) * max(gain, SHARE * usual * size)
@@ -968,7 +978,7 @@ def _strangers(tab, members, y0, entries, x_size, wanted, unit, h, w, largest, u
         noise = max(2 * unit * x_size * size, level * _made_of(here, size, h, largest, x_size)) / h
         noise += tab[NOISE, 1, a] + 2 * unit * x_size * abs(tab[COMPANION, 1, a])
         total = 2 * truncation + noise + unit * size
-        strange += 0 if total <= max(wanted * size, 2 * noise) else 1
+        strange += 0 if a >= entries or total <= max(wanted * size, 2 * noise) else 1
         tab[BEST, VALUE, a], tab[BEST, TOTAL, a], tab[BEST, BAR, a] = value, total, WARY * total
         tab[BEST, TRUNCATION, a], tab[BEST, ROUNDING, a], tab[BEST, EMPIRICAL, a] = truncation, tab[NOISE, 1, a], noise
         tab[BEST, TOP, a], tab[BEST, BOTTOM, a], tab[BEST, SLOW, a] = 0, 1, 0.0
@@ -1124,9 +1134,17 @@ def _judge(tab, steps, count, members, y0, order, rtol, x_size, side, note):
 
 
 @helper
+def nothing_known(count, members):
+    """No output is known to respond to anything."""
+    fill(members[0], 0)
+    fill(members[1], 0)
+    count[ENTRY] = 0
+
+
+@helper
 def _reset(steps, count, members):
     for a in range(count[ENTRY]):
-        members[1, members[0, a]] = 0
+        members[1, members[0, a]], members[0, a] = 0, 0
     fill(count[:SLOT], 0)
     steps[CONTROL, BAD] = np.inf
     _new_lead(steps, count)
@@ -1253,8 +1271,7 @@ def extrapolate(f, x, given, lower, upper, rtol, roundoff, known, order, groups,
         if status != OK:
             return status
     assign(point, x)
-    fill(members[1], 0)
-    count[ENTRY] = 0
+    nothing_known(count, members)
     for g in range(lo, hi):
         coords = groups[groups[g] : groups[g + 1]]
         v = speeds[groups[g] - groups[0] : groups[g + 1] - groups[0]]
@@ -1276,8 +1293,7 @@ def extrapolate_points(f, x, reach, rtol, roundoff, known, order, out, error, no
     point, scratch = work[:1], work[1:]
     steps[CONTROL, UNIT], steps[CONTROL, KNOWN] = roundoff, known
     coords, speeds, y0 = np.zeros(1, np.int64), np.ones(1), np.zeros(out.shape[1])
-    fill(members[1], 0)
-    count[ENTRY] = 0
+    nothing_known(count, members)
     for i in range(lo, hi):
         here = x[i : i + 1]
         fill(out[i], np.nan)

@@ -166,7 +166,7 @@ def room_for_search(n, m, groups, order):
 
 def room_for_tables(order, m):
     """The size of :func:`_tables`."""
-    return (P + 3 * (order + 1)) * LEVELS * breadth(m) + 4 * LEVELS + SLOT + 2 * m
+    return ((P + 3 * (order + 1)) * LEVELS + 2) * breadth(m) + 4 * LEVELS + SLOT
 
 
 @helper
@@ -176,7 +176,7 @@ def _tables(space, order, m):
     tab, k = carve(space, 0, (sheets, LEVELS, width)), sheets * LEVELS * width
     steps, k = carve(space, k, (3, LEVELS)), k + 3 * LEVELS
     count, k = as_words(carve(space, k, (SLOT + LEVELS,))), k + SLOT + LEVELS
-    return tab, steps, count, as_words(carve(space, k, (2, m)))
+    return tab, steps, count, as_words(carve(space, k, (2, width)))
 
 
 @helper

@@ -11,7 +11,6 @@ import numpy as np
 
 from fastfd.kernels.extrapolate import (
     CONVERGED,
-    ENTRY,
     KNOWN,
     NOISY,
     ROUNDED,
@@ -19,6 +18,7 @@ from fastfd.kernels.extrapolate import (
     argument_size,
     column,
     look,
+    nothing_known,
 )
 from fastfd.kernels.ladder import (
     BOTTOM,
@@ -535,8 +535,7 @@ def axes(f, x, y0, groups, speeds, reach, rtol, roundoff, noise, again, out, err
     steps[CONTROL, UNIT], steps[CONTROL, KNOWN] = roundoff, 0.0
     point, scratch = work[: x.size], work[x.size :]
     assign(point, x)
-    fill(members[1], 0)
-    count[ENTRY] = 0
+    nothing_known(count, members)
     desk = (
         np.empty(RUNGS, np.int64), np.empty(RUNGS), np.empty((4, y0.size, RUNGS)), np.empty((2, RUNGS)),
         np.empty((y0.size, 6)), np.empty(6), np.empty((y0.size, FACTS)),

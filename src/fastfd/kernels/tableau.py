@@ -23,6 +23,7 @@ __all__ = [
     "EMPIRICAL",
     "HASTE",
     "HURRY",
+    "LANES",
     "LINE",
     "MINUS",
     "NOISE",
@@ -84,8 +85,8 @@ OVERLAP, SEVERAL = 0.9, 2.0
 SHOWN = 6.0
 #: Doubles in a cache line.
 LINE = 8
-#: Rows of fewer entries are as long as there are entries.
-NARROW = 64
+#: Rows of fewer entries are as long as there are entries, up to whole vectors; and the length of those.
+NARROW, LANES = 64, 4
 #: Rows of ``steps``: h, falling, and the t that goes with it; then single numbers, the first of them the unit
 #: roundoff of f, and whether so little is wanted that two levels may do.
 H, T, CONTROL = range(3)
@@ -99,8 +100,9 @@ def sheets(order: int) -> int:
 
 def breadth(entries):
     """The length of the last axis of ``tab``: what is looked at of an entry stands in rows that must not all fall on the same
-    few places of a cache, as they do where they are a multiple of 512 doubles apart."""
-    return entries if entries < NARROW else LINE * ((entries + LINE - 1) // LINE | 1)
+    few places of a cache, as they do where they are a multiple of 512 doubles apart. Behind a few there is room for whole
+    vectors."""
+    return entries + -entries % LANES if entries < NARROW else LINE * ((entries + LINE - 1) // LINE | 1)
 
 
 @helper
