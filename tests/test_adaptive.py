@@ -9,6 +9,7 @@ from judge import Score, is_sharp, judged, judged_jacobian, points, pooled
 from mgh import PROBLEMS
 from numba import njit
 from scenarios import as_python, decay
+from scipy.optimize import rosen_der, rosen_hess
 
 import fastfd
 from fastfd.kernels.extrapolate import NOISY
@@ -189,6 +190,19 @@ def quietly(f):
             return f(x, *args)
 
     return g
+
+
+def test_cubics_are_known_as_well_as_their_longest_steps_allow():
+    """The third level changes nothing but noise: the median was 4.5e-15 when it was in the result all the same."""
+    rng, errors = np.random.default_rng(SEED), []
+    for n in np.repeat([2, 3, 5, 7, 10], 20):
+        x = rng.uniform(-2.0, 2.0, n)
+        J, info = fastfd.jacobian(rosen_der, x, full_output=True)
+        exact = rosen_hess(x)
+        error = np.abs(J - exact)
+        assert (error <= info.error).all()
+        errors.append(error.max() / np.abs(exact).max())
+    assert np.median(errors) <= 2.5e-15
 
 
 def test_rosenbrock_in_ten_dimensions():

@@ -35,6 +35,7 @@ from fastfd.kernels.native import (
 )
 from fastfd.kernels.sweep import INNER, evaluate_at, failed, power, restore, shift, unchanged
 from fastfd.kernels.tableau import (
+    BAND,
     BAR,
     BEST,
     BOTTOM,
@@ -922,6 +923,8 @@ def _fond(tab, steps, count, members, y0, k, x_size, memory):
         gain, off = max(gain, SHARE * usual * size), abs(value - tab[BEST, VALUE, a])
         if tab[BEST, TOP, a] == k and tab[BEST, BOTTOM, a] == k + 1:  # the value itself: what its estimate says
             off = tab[BEST, TRUNCATION, a]
+        elif tab[BEST, TOP, a] == k and tab[BEST, BOTTOM, a] == k + 2:  # perhaps the value, too, though a level more was known
+            off = max(off, tab[BEST, BAND, a])
         if visible > 0.0:  # what is left of a small gain is noise
             memory[LEFT], memory[VISIBLE] = max(memory[LEFT], (off - rounding) / gain), max(memory[VISIBLE], visible)
             gains, offs = gains + gain, offs + off

@@ -74,6 +74,8 @@ CAUTION = 2.0
 DISBELIEF = 4.0
 #: The same for a table of two levels, which has no rate of its own; and how visible truncation may be in it.
 HURRY, FAINT = 10.0, 0.2
+#: A level more that changes a value by no more than this share of its noise only adds noise.
+SAME = 0.5
 #: What is this many times the noise is not noise alone.
 LEFT = 10.0
 #: A longer block must be better than a shorter one by this factor: levels far beyond the scale of f change nothing.
@@ -216,6 +218,9 @@ def _block(tab, p, c, i, a, w, t, below, shrink, h, known, seasoned, sought, has
     total = 2 * truncation + rounding + noise + unit * size
     lost = p != P and beyond and gain > rounding  # all of its values are small
     if sought and not lost and total < WORTHWHILE * tab[BEST, LOCAL + TOTAL, a]:
+        # the steps of the block above are longer: what noise hides of its truncation is less than what they spare of the noise,
+        # more often than not, and within a bar that is cautious
+        value = high if p == P and caution > 1.0 and band <= SAME * (rounding + noise) else value
         tab[BEST, LOCAL + VALUE, a], tab[BEST, LOCAL + TOTAL, a], tab[BEST, LOCAL + TRUNCATION, a] = value, total, truncation
         tab[BEST, LOCAL + ROUNDING, a], tab[BEST, LOCAL + EMPIRICAL, a], tab[BEST, LOCAL + BAND, a] = rounding, noise, band
         tab[BEST, LOCAL + TOP, a], tab[BEST, LOCAL + RHO, a], tab[BEST, LOCAL + RAW, a] = i, rho if known else np.nan, raw * h
