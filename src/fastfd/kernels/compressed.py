@@ -39,7 +39,7 @@ from fastfd.kernels.native import (
     stretch,
 )  # fmt: skip
 from fastfd.kernels.sweep import failed, unchanged, weigh
-from fastfd.kernels.tableau import CAUTION, CONTROL, DISBELIEF, LANES, SHOWN, UNIT, sheets
+from fastfd.kernels.tableau import CAUTION, CONTROL, DISBELIEF, LANES, SHOWN, UNIT, breadth, sheets
 from fastfd.steps import base_step, exact_step, imaginary_step
 
 __all__ = ["imaginary_colors", "law_steps", "own_steps", "search_colors", "search_space", "sweep_colors"]
@@ -203,7 +203,7 @@ TOGETHER, MOST_LOOKS = 4096, 104
 
 def search_space(n, m, thickest, widest):
     """What one thread needs for :func:`search_colors`: columns have up to `thickest` entries, colours `widest` columns."""
-    together, width = max(TOGETHER, thickest), thickest + -thickest % LANES
+    together, width = max(TOGETHER, thickest), breadth(thickest)
     return (
         np.empty(n), np.empty((6, m)), np.empty(m), np.empty((2, widest), np.int64), np.empty(widest), np.ones(WHOLE),
         np.empty((4, thickest + BLOCK)),
@@ -419,8 +419,8 @@ def _run_again(j, asked, values, x, y0, reach, rtol, starts, rows, place, tab, s
     point[0] = x[j]
     for k in range(lo, hi):
         here[k - lo] = y0[rows[k]]
-    sheets, width = tab.size // (LEVELS * members.shape[1]), d + -d % LANES
-    table = tab[: sheets * LEVELS * width].reshape((sheets, LEVELS, width))
+    layers, width = tab.size // (LEVELS * members.shape[1]), d + -d % LANES
+    table = tab[: layers * LEVELS * width].reshape((layers, LEVELS, width))
     status = column(
         (asked, values), x[j : j + 1], point, here, here, coords, speeds, reach[j], rtol, 1, abs(x[j]), table, steps, count,
         members, here[:0], found, bar, note,

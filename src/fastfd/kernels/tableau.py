@@ -218,8 +218,8 @@ def _block(tab, p, c, i, a, w, t, below, shrink, h, known, seasoned, sought, has
     total = 2 * truncation + rounding + noise + unit * size
     lost = p != P and beyond and gain > rounding  # all of its values are small
     if sought and not lost and total < WORTHWHILE * tab[BEST, LOCAL + TOTAL, a]:
-        # the steps of the block above are longer: what noise hides of its truncation is less than what they spare of the noise,
-        # more often than not, and within a bar that is cautious
+        # without level j the steps are longer: what noise hides of the truncation is less than the noise that they spare, more
+        # often than not, and within a bar that is cautious
         value = high if p == P and caution > 1.0 and band <= SAME * (rounding + noise) else value
         tab[BEST, LOCAL + VALUE, a], tab[BEST, LOCAL + TOTAL, a], tab[BEST, LOCAL + TRUNCATION, a] = value, total, truncation
         tab[BEST, LOCAL + ROUNDING, a], tab[BEST, LOCAL + EMPIRICAL, a], tab[BEST, LOCAL + BAND, a] = rounding, noise, band
