@@ -1,6 +1,8 @@
 """Prepared objects after a few calls, when arguments are packed once: the same bits, the same errors as ever."""
 
+import sys
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -66,8 +68,37 @@ def test_the_same_bits_in_an_array_of_its_own(operator, f, x, more):
     first, second = D(x), D(x)
     assert first.shape == before.shape and first.dtype == before.dtype and first.strides == before.strides
     assert first.tobytes() == second.tobytes() == before.tobytes()
+    assert (first if first.base is None else first.base).flags.owndata
     first[...] = -1.0
     assert second.tobytes() == before.tobytes()
+
+
+def test_results_go_when_they_are_dropped():
+    """The lane makes them, and an array that nobody got."""
+    J, _ = in_lane(fastfd.Jacobian, touchy, X, method="central")
+    tracemalloc.start()
+    try:
+        for x in [X, np.array([0.7, np.nan]), X] * 200:  # the lane has no answer to the second
+            assert (J._lane(x) is None) == (not np.isfinite(x).all())
+        nones, held = sys.getrefcount(None), tracemalloc.get_traced_memory()[0]
+        for _ in range(1000):
+            assert J._lane(X) is not None
+            assert J._lane(np.array([0.7, np.nan])) is None
+        assert tracemalloc.get_traced_memory()[0] - held < 1000  # an array has some 100 bytes
+        assert abs(sys.getrefcount(None) - nones) < 100
+    finally:
+        tracemalloc.stop()
+
+
+def test_no_memory_for_a_result():
+    """NumPy's own error; and the lane serves on."""
+    J, before = in_lane(fastfd.Jacobian, vector, X, method="central")
+    layout, _ = J._lane.__self__.kept
+    layout[2] *= 2**50
+    with pytest.raises(MemoryError):
+        J(X)
+    layout[2] //= 2**50
+    assert np.array_equal(J._lane(X), before)
 
 
 KINDS = [
@@ -125,13 +156,24 @@ def test_what_is_out_of_the_ordinary():
     assert np.array_equal(J(X), before)
 
 
+@njit
+def patient(x):
+    total = 0.0
+    for i in range(2000):
+        total += np.sin(x[0] * i)
+    return np.array([total, x[1]])
+
+
+@pytest.mark.parametrize("f", [vector, patient])
 @pytest.mark.parametrize("method", METHODS)
-def test_many_threads_in_one_lane(method):
-    """One is in the lane, the others go round it."""
+def test_many_threads_in_one_lane(method, f):
+    """One is in the lane, the others go round it: where it is long enough for Python's lock to be given away."""
     keywords = {"method": method} | ({"rtol": 1e-12} if method == "adaptive" else {})  # a search, whatever was before
-    J, _ = in_lane(fastfd.Jacobian, vector, X, **keywords)
+    J, _ = in_lane(fastfd.Jacobian, f, X, **keywords)
     inputs = [np.array([0.1 * i, 1.0 + i]) for i in range(64)]
-    expected = [fastfd.Jacobian(vector, **keywords)(x) for x in inputs]
+    expected = [fastfd.Jacobian(f, **keywords)(x) for x in inputs]
+    if f is patient:
+        assert J._lane.__self__[1] == 1, "the lock would be kept"
     start = threading.Barrier(8)
 
     def all_of_them(_):

@@ -24,7 +24,7 @@ from fastfd.kernels.extrapolate import (
     workspace,
 )
 from fastfd.kernels.imaginary import imaginary
-from fastfd.kernels.native import NONFINITE, OK, NumbaError, packed_call
+from fastfd.kernels.native import NONFINITE, NumbaError, packed_call
 from fastfd.kernels.sweep import INNER, most_change_of, sweep
 from fastfd.kernels.tableau import LINE
 from fastfd.plan import Groups, Plan, along, one_by_one
@@ -38,6 +38,8 @@ __all__ = [
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
+#: Calls of less than so many seconds keep Python's lock: other threads ask for it after 5 ms only.
+BRIEF = 1e-5
 NOTHING = np.empty(0)
 NO_MEMORY = np.empty((0, MEMORY))
 
@@ -81,8 +83,8 @@ class _StepJob(Job):
             return None
         n, front = self.groups.count, self._front(*self.free, self.groups)
         rest = (*front, np.empty((n, self.m)), *self._scratch(), *self._workspace(n, self.m), True, 0, n)
-        packed = packed_call(self._kernel, self.callee.head, np.empty(self.shape), rest, len(front))
-        return packed and _in_lane(*packed, rest, *form)
+        long = self._cost * n > BRIEF
+        return packed_call(self._kernel, self.callee.head, np.empty(self.shape), rest, len(front), np.empty(*form), long)
 
     def _front(self, lower: Array, upper: Array, groups: Groups) -> tuple:
         """What a kernel is told before where to write."""
@@ -132,16 +134,6 @@ class _StepJob(Job):
     def _check(x: Array, code: int) -> None:
         if code >= 0:
             bad_coordinate(x, code)
-
-
-def _in_lane(run: Callable, record: Any, rest: tuple, shape: tuple[int, ...], dtype: Any, order: Any) -> Callable:
-    empty, ok = np.empty, OK  # a name of a module takes 10 ns to find, one of a module's attributes 25
-
-    def value_at(x: Array, kept: tuple = rest) -> Any:
-        value = empty(shape, dtype, order)
-        return value if run(record, x, value) == ok else None
-
-    return value_at
 
 
 def _shortest(steps: Array, v: Array) -> float:

@@ -97,7 +97,8 @@ class Prepared:
             Only with `full_output`.
         """
         if full_output is False and not args:
-            if (value := self._lane(x)) is not None:
+            lane = self._lane  # by itself: Python looks for a method in the class first, every time
+            if (value := lane(x)) is not None:
                 return value
             if type(x) is np.ndarray and (value := self._other_lane(x)) is not None:
                 return value

@@ -44,7 +44,7 @@ from numba.extending import register_jitable
 
 __all__ = [
     "PART", "borrowing", "carrier", "entry_point", "gate", "helper", "house_stamp", "independent", "inline_njit", "inner",
-    "jit_disabled", "kernel", "winding_kernel",
+    "jit_disabled", "kernel", "locked_gate", "winding_kernel",
 ]  # fmt: skip
 
 
@@ -652,6 +652,11 @@ def gate(text: Callable) -> Any:
     Compiled code passes over an overflow without a warning, and so does its text where nothing is compiled.
     """
     return np.errstate(all="ignore")(text) if jit_disabled() else _compiled(text, {**_OPTIONS, "nogil": True})
+
+
+def locked_gate(text: Callable) -> Any:
+    """For what Python calls and what makes Python objects: it gives the lock away by itself."""
+    return _compiled(text, _OPTIONS)
 
 
 #: What numba has not heard of yet, and whether it is to be inlined: it need not, where all comes from disk.

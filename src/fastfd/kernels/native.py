@@ -27,6 +27,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
+from types import MethodType
 from typing import Any
 
 import numba
@@ -41,7 +42,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError, TypingError
 from numba.core.imputils import impl_ret_borrowed, lower_constant
 from numba.core.registry import cpu_target
-from numba.extending import NativeValue, intrinsic, models, overload, register_jitable, register_model, unbox
+from numba.extending import NativeValue, box, intrinsic, models, overload, register_jitable, register_model, unbox
 
 from fastfd.kernels.compiler import (
     PART,
@@ -56,6 +57,7 @@ from fastfd.kernels.compiler import (
     inner,
     jit_disabled,
     kernel,
+    locked_gate,
     winding_kernel,
 )
 
@@ -950,9 +952,6 @@ def has_type(value: Any) -> bool:
 
 # --- one call, packed once -----------------------------------------------------------------------------------------
 
-#: What a packed call answers where the point is not of the kind it was packed for, or another thread is inside.
-ELSEWHERE = -1
-
 
 class _ArrayObject(ctypes.Structure):
     """What an array looks like in memory, behind the head that all objects have (``PyArrayObject_fields``)."""
@@ -996,6 +995,12 @@ def _unbox_object(kind, obj, c):
     return NativeValue(c.builder.bitcast(obj, cgutils.voidptr_t))
 
 
+@box(Object)
+def _box_object(kind, value, c):
+    """The object itself, whose reference goes to Python. None of them: an exception has been set."""
+    return c.builder.bitcast(value, c.pyapi.pyobj)
+
+
 @intrinsic
 def _word_of(typingctx, address, offset):
     """The word at an offset from an address or in an object."""
@@ -1019,9 +1024,23 @@ def _exchange(typingctx, address, word):
     return _word(_word, _word), codegen
 
 
-#: A record, in words: whether it is in use, where it is unpacked, the type, the dtype and the number of dimensions of
-#: the point, the kernel, the trampoline, f; then the extents of the point, then the arguments of the kernel.
-_IN_USE, _DOOR, _KIND, _FORMAT, _DIMENSIONS, _CALLEE, _EXTENTS = (8 * i for i in (0, 1, 2, 3, 4, 5, 8))
+@intrinsic
+def _release(typingctx, address):
+    """Write 0 to a word, after all that was written before."""
+
+    def codegen(context, builder, sig, args):
+        word = context.get_value_type(_word)
+        builder.store_atomic(ir.Constant(word, 0), builder.inttoptr(args[0], word.as_pointer()), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(_word), codegen
+
+
+#: A record, in words: whether it is in use, whether it takes so long that Python's lock is given away, where it is unpacked, the
+#: type, the dtype and the number of dimensions of the point, where the layout of the result is, the kernel, the trampoline, f;
+#: then the extents of the point, then the arguments of the kernel. A layout: the number of dimensions, NumPy's number of the
+#: dtype, the extents, the strides.
+_IN_USE, _LONG, _DOOR, _KIND, _FORMAT, _DIMENSIONS, _RESULT, _CALLEE, _EXTENTS = (8 * i for i in (0, 1, 2, 3, 4, 5, 6, 7, 10))
 
 
 class Packed(types.Opaque):
@@ -1106,15 +1125,92 @@ def _is_of_kind(x, record):
     return True
 
 
-@gate
-def _run_packed(record_object, x, out):
+@intrinsic
+def _none(typingctx):
+    def codegen(context, builder, sig, args):
+        return builder.bitcast(context.get_python_api(builder).make_none(), cgutils.voidptr_t)
+
+    return _object(), codegen
+
+
+@intrinsic
+def _new_array(typingctx, layout):
+    """An array of that layout, by numba's own door to NumPy: half of what ``np.empty`` takes to look at its arguments."""
+
+    def codegen(context, builder, sig, args):
+        python, word = context.get_python_api(builder), context.get_value_type(types.intp)
+        words = builder.inttoptr(args[0], word.as_pointer())
+        ndim, number = (builder.load(builder.gep(words, [ir.Constant(word, i)])) for i in range(2))
+        extents = builder.gep(words, [ir.Constant(word, 2)])
+        strides, whole = builder.gep(extents, [ndim]), ir.IntType(32)
+        kind = ir.FunctionType(python.pyobj, [whole, words.type, words.type, cgutils.voidptr_t, whole, whole])
+        make = cgutils.get_or_insert_function(builder.module, kind, "numba_ndarray_new")
+        given = builder.trunc(ndim, whole), extents, strides, cgutils.get_null_value(cgutils.voidptr_t)
+        array = builder.call(make, [*given, builder.trunc(number, whole), ir.Constant(whole, 0)])
+        return builder.bitcast(array, cgutils.voidptr_t)
+
+    return _object(_word), codegen
+
+
+@intrinsic
+def _dropped(typingctx, value):
+    def codegen(context, builder, sig, args):
+        python = context.get_python_api(builder)
+        python.decref(builder.bitcast(args[0], python.pyobj))
+        return context.get_dummy_value()
+
+    return types.void(value), codegen
+
+
+@intrinsic
+def _exists(typingctx, value):
+    return types.boolean(value), lambda context, builder, sig, args: cgutils.is_not_null(builder, args[0])
+
+
+@intrinsic
+def _unlocked(typingctx):
+    """Gives Python's lock away."""
+
+    def codegen(context, builder, sig, args):
+        return builder.ptrtoint(context.get_python_api(builder).save_thread(), context.get_value_type(_word))
+
+    return _word(), codegen
+
+
+@intrinsic
+def _locked(typingctx, state):
+    """Takes it again."""
+
+    def codegen(context, builder, sig, args):
+        context.get_python_api(builder).restore_thread(builder.inttoptr(args[0], cgutils.voidptr_t))
+        return context.get_dummy_value()
+
+    return types.void(state), codegen
+
+
+@locked_gate
+def _run_packed(record_object, x):
     record = _word_of(record_object, _DATA)
     if not _is_of_kind(x, record) or _exchange(record + np.uintp(_IN_USE), np.uintp(1)) != 0:
-        return ELSEWHERE
-    door = _word_of(record, _DOOR)
-    code = _through_door(door, record, _word_of(x, _DATA), _word_of(out, _DATA))
-    _exchange(record + np.uintp(_IN_USE), np.uintp(0))
-    return code
+        return _none()
+    value = _new_array(_word_of(record, _RESULT))
+    if _exists(value):
+        long = _word_of(record, _LONG) != 0
+        state = _unlocked() if long else np.uintp(0)
+        code = _through_door(_word_of(record, _DOOR), record, _word_of(x, _DATA), _word_of(value, _DATA))
+        if long:
+            _locked(state)
+        if code != OK:
+            _dropped(value)
+            value = _none()
+    _release(record + np.uintp(_IN_USE))
+    return value
+
+
+class _Record(np.ndarray):
+    """The words of a record, and the arrays that they tell of."""
+
+    kept: tuple = ()
 
 
 def _words_of(value: Any) -> list[int]:
@@ -1123,21 +1219,27 @@ def _words_of(value: Any) -> list[int]:
     return np.array([value], float if isinstance(value, float) else np.int64).view(np.uint64).tolist()
 
 
-def packed_call(kernel_address: int, head: tuple, x: Any, rest: tuple, out: int) -> tuple[Callable, Any] | None:
-    """``run, record``: ``run(record, x, y)`` calls a kernel with all these arguments, `y` in the place of ``rest[out]``.
+def packed_call(
+    kernel_address: int, head: tuple, x: Any, rest: tuple, out: int, value: Any, long: bool
+) -> Callable | None:  # fmt: skip
+    """``run(x)`` calls a kernel with all these arguments, and gives a new array laid out as `value` is, with the numbers that the
+    kernel writes to ``rest[out]``.
 
-    Numba takes 65 ns to look at an array, and a kernel has a dozen: here they are looked at once. The answer is the
-    kernel's, or ELSEWHERE. Whoever calls sees to it that `y` is as ``rest[out]`` is, and keeps the rest alive. None
-    where arrays are not laid out as we know them.
+    Numba takes 65 ns to look at an array, and a kernel has a dozen: here they are looked at once. The answer is None where `x` is
+    not of the kind of the first one, another thread is inside, or the kernel's status is not OK. Whoever calls sees to it that
+    `value` takes as many numbers as ``rest[out]``. Where a call is not `long`, Python's lock is kept: to give it away and take it
+    again costs 20 ns. None instead of it all where arrays are not laid out as we know them.
     """
     if not _is_as_drawn(x):  # pragma: no cover
         return None
     kind = Packed(numba.typeof(x), tuple(map(numba.typeof, rest)), out)
     door = entry_point(_unpack, (kind, _word, _word, _word))
-    words = [0, door, id(type(x)), id(x.dtype), x.ndim, kernel_address, *head, *x.shape]
-    record = np.array([*words, *(word for value in rest for word in _words_of(value))], np.uint64)
-    _run_packed.compile((_object,) * 3)
-    return _run_packed.overloads[(_object,) * 3].entry_point, record
+    layout = np.array([value.ndim, value.dtype.num, *value.shape, *value.strides], np.int64)
+    words = [0, long, door, id(type(x)), id(x.dtype), x.ndim, layout.ctypes.data, kernel_address, *head, *x.shape]
+    record = np.array([*words, *(word for given in rest for word in _words_of(given))], np.uint64).view(_Record)
+    record.kept = layout, rest
+    _run_packed.compile((_object,) * 2)
+    return MethodType(_run_packed.overloads[(_object,) * 2].entry_point, record)  # a partial would make one more tuple
 
 
 # --- parts of a workspace, and kernels called by kernels -------------------------------------------------------------
