@@ -236,3 +236,43 @@ for _ in range(20):
 print(held() == before, rtsys.get_allocation_stats().alloc > 0)
 """
     assert child(script, NUMBA_NRT_STATS="1") == "True True\n"
+
+
+@compiled_only
+def test_what_waits_for_the_second_node_is_given_back(child):
+    """However that ends: well, with nan, raising, with another number of results, with a changed argument."""
+    script = """
+import numpy as np
+from numba import njit
+from numba.core.runtime import rtsys
+import fastfd
+
+@njit
+def f(x, how):
+    if x[0] < 1.0:
+        if how == 1:
+            return x * np.nan
+        if how == 2:
+            raise KeyError("low")
+        if how == 3:
+            return np.ones(7)
+        if how == 4:
+            x[0] = 0.0
+    return x * x
+x = np.linspace(1.0, 2.0, 300)
+def outcome(how):
+    try:
+        J = fastfd.jacobian(f, x, args=(how,), method="central", parallel=False)
+        return "nan" if np.isnan(J).any() else "fine"
+    except Exception as error:
+        return type(error).__name__
+def held():
+    counts = rtsys.get_allocation_stats()
+    return counts.alloc - counts.free, counts.mi_alloc - counts.mi_free
+print(*map(outcome, range(5)))
+before = held()
+for _ in range(20):
+    list(map(outcome, range(5)))
+print(held() == before)
+"""
+    assert child(script, NUMBA_NRT_STATS="1") == "fine nan KeyError ValueError ValueError\nTrue\n"

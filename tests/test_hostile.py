@@ -5,10 +5,11 @@ import re
 import numpy as np
 import pytest
 from marks import compiled_only
-from numba import float32, float64, njit, types
+from numba import float32, float64, njit, typed, types
 from scenarios import as_python
 
 import fastfd
+from fastfd.kernels.native import MANY
 
 METHODS = ("adaptive", "forward", "central")
 X = np.array([0.5, -1.25, 2.0, 3.0])
@@ -176,6 +177,59 @@ ALIASES = [
 def test_aliases(f, args, truth, method, full):
     found = fastfd.jacobian(f, X, args, method=method, full_output=full)
     assert np.allclose(found[0] if full else found, truth, rtol=1e-6, atol=1e-7)
+
+
+@njit
+def spoils(x, kept):
+    """Writes over what it has returned before."""
+    for old in kept:
+        old[:] = -1.0
+    out = x * x
+    kept.append(out)
+    return out
+
+
+@njit
+def in_turns(x, rows, turn):
+    """Writes over the row that it returned before, and returns the other."""
+    rows[turn[0]] = -1.0
+    turn[0] = 1 - turn[0]
+    rows[turn[0]] = x * x
+    return rows[turn[0]]
+
+
+CROWD = np.linspace(0.5, 1.5, 3 * MANY)
+SQUARES, CROWDED = np.diag(2 * CROWD), np.eye(CROWD.size)
+CROWDS = [
+    (identity, lambda: (), CROWDED),
+    (reverse, lambda: (), CROWDED[::-1]),
+    (every_other, lambda: (), CROWDED[::2]),
+    (through_args, lambda: (np.empty(CROWD.size),), SQUARES),
+    (in_turns, lambda: (np.empty((2, CROWD.size)), np.zeros(1, int)), SQUARES),
+    (spoils, lambda: (typed.List([np.empty(CROWD.size)]),), SQUARES),
+    (as_python(through_args), lambda: (np.empty(CROWD.size),), SQUARES),
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("f", "args", "truth"), CROWDS, ids=lambda value: getattr(value, "__name__", ""))
+def test_aliases_of_many_numbers(f, args, truth, method):
+    """What f returned at one node waits for the other where it is many numbers: only if nobody else has them."""
+    assert np.allclose(fastfd.jacobian(f, CROWD, args(), method=method, parallel=False), truth, rtol=1e-6, atol=1e-7)
+
+
+@njit
+def crowd_of(x):
+    return np.sin(x) * x
+
+
+def test_many_numbers_wait_with_the_same_bits():
+    step = 2.0**-12
+    J = fastfd.jacobian(crowd_of, CROWD, method="central", step=step)
+    for k, column in enumerate(J.T):
+        ends = [CROWD.copy(), CROWD.copy()]
+        ends[0][k], ends[1][k] = CROWD[k] + step, CROWD[k] - step
+        assert np.array_equal(column, (crowd_of(ends[0]) - crowd_of(ends[1])) * (0.5 / step))
 
 
 def test_aliases_with_the_complex_step():

@@ -22,6 +22,7 @@ from fastfd.kernels.native import (
     NONFINITE,
     OK,
     ONLY,
+    OPEN,
     RAISED,
     STALE,
     Signature,
@@ -175,7 +176,7 @@ def _c_trampoline(sig_type, address, frame, x, y, scratch, m, weight, factor, pa
 def _c_trampoline_in_place(sig_type, address, frame, x, y, scratch, m, weight, factor, part):
     if not _frame_matches(sig_type, frame):
         return STALE
-    direct = weight == 1.0 and part in (FIRST, ONLY)
+    direct = weight == 1.0 and part in (FIRST, ONLY, OPEN)
     target = y if direct else scratch
     status, _ = _call_c(sig_type, address, frame, x, target, m)
     if status != 0:

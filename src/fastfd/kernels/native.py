@@ -63,16 +63,19 @@ from fastfd.kernels.compiler import (
 
 __all__ = [
     "ASTRAY",
+    "CLOSE",
     "FIRST",
     "LAST",
     "LEFT",
     "LENGTH",
+    "MANY",
     "MIDDLE",
     "MISPLACED",
     "MUTATED",
     "NONFINITE",
     "OK",
     "ONLY",
+    "OPEN",
     "RAISED",
     "RANGES",
     "ROUNDS",
@@ -149,8 +152,9 @@ OK, RAISED, LENGTH, STALE, MUTATED, NONFINITE, MISPLACED, ASTRAY = range(8)
 #: What a record answers (see :func:`evaluate`) where it has nothing; no kernel hands it on.
 UNKNOWN = 8
 
-#: Where an evaluation stands in the weighted sum over the nodes of a stencil.
-FIRST, MIDDLE, LAST, ONLY = range(4)
+#: Where an evaluation stands in the weighted sum over the nodes of a stencil. OPEN and CLOSE are the first and the last of two:
+#: what f returned at the first may wait as it is, so nothing else is evaluated in between, and the second always follows.
+FIRST, MIDDLE, LAST, ONLY, OPEN, CLOSE = range(6)
 
 
 
@@ -335,8 +339,9 @@ def _forget_python_error(context, builder, status):
 
 @intrinsic(prefer_literal=False)
 def _call_user(typingctx, sig_type, address, frame, leading):
-    """Call ``f(*leading, *extra)``: whether it raised, and what it returned (zero bits where it raised)."""
-    result = types.Tuple((types.boolean, sig_type.returns))
+    """Call ``f(*leading, *extra)``: whether it raised, what it returned (zero bits where it raised), and whether that is an array
+    that nobody else holds."""
+    result = types.Tuple((types.boolean, sig_type.returns, types.boolean))
 
     def codegen(context, builder, sig, args):
         extra = cgutils.unpack_tuple(builder, _load(context, builder, sig_type, args[2], 1), len(sig_type.extra))
@@ -351,9 +356,57 @@ def _call_user(typingctx, sig_type, address, frame, leading):
         with builder.if_then(status.is_ok):
             builder.store(value, slot)
         _forget_python_error(context, builder, status)
-        return context.make_tuple(builder, result, (status.is_error, builder.load(slot)))
+        value = builder.load(slot)
+        return context.make_tuple(builder, result, (status.is_error, value, _held_by_us_alone(context, builder, sig_type, value)))
 
     return result(sig_type, address, frame, leading), codegen
+
+
+#: What can wait as it is.
+_WAITING_KIND = types.Array(types.float64, 1, "C")
+
+
+def _held_by_us_alone(context, builder, sig_type, value):
+    """A view, or an array that f keeps, may be written to in the next call."""
+    if sig_type.returns != _WAITING_KIND:
+        return cgutils.false_bit
+    array = context.make_array(_WAITING_KIND)(context, builder, value=value)
+    alone, number = cgutils.alloca_once_value(builder, cgutils.false_bit), ir.IntType(64)
+    with builder.if_then(cgutils.is_not_null(builder, array.meminfo)):
+        count = builder.load(builder.bitcast(array.meminfo, number.as_pointer()))  # a NRT_MemInfo begins with it
+        builder.store(builder.icmp_unsigned("==", count, number(1)), alone)
+    return builder.load(alone)
+
+
+@intrinsic
+def _keep(typingctx, array, place):
+    """Hold an array until :func:`_let_go`; where it is, in two words at `place`."""
+
+    def codegen(context, builder, sig, args):
+        if array == _WAITING_KIND:
+            context.nrt.incref(builder, array, args[0])
+            view = context.make_array(array)(context, builder, value=args[0])
+            for i, pointer in enumerate((view.meminfo, view.data)):
+                builder.store(builder.bitcast(pointer, cgutils.voidptr_t), _word_at(builder, args[1], i))
+        return context.get_dummy_value()
+
+    return types.void(array, place), codegen
+
+
+@intrinsic
+def _let_go(typingctx, place):
+    def codegen(context, builder, sig, args):
+        array = context.make_array(_WAITING_KIND)(context, builder)
+        array.meminfo = builder.load(_word_at(builder, args[0], 0))
+        context.nrt.decref(builder, _WAITING_KIND, array._getvalue())
+        return context.get_dummy_value()
+
+    return types.void(place), codegen
+
+
+def _word_at(builder, place, i):
+    words = builder.inttoptr(place, cgutils.voidptr_t.as_pointer())
+    return builder.gep(words, [ir.Constant(ir.IntType(32), i)])
 
 
 def _native_call(context, builder, address, result, arg_types, args):
@@ -407,6 +460,18 @@ def _doubles(typingctx, address, size):
         return _array(context, builder, result, args[0], [args[1]])
 
     return result(types.uintp, types.intp), codegen
+
+
+@borrowing
+@intrinsic
+def _waiting(typingctx, place, size):
+    """The array that :func:`_keep` was given."""
+
+    def codegen(context, builder, sig, args):
+        data = builder.ptrtoint(builder.load(_word_at(builder, args[0], 1)), context.get_value_type(_word))
+        return _array(context, builder, _WAITING_KIND, data, [args[1]])
+
+    return _WAITING_KIND(types.uintp, types.intp), codegen
 
 
 @intrinsic
@@ -578,7 +643,7 @@ def _gather(values, y, weight, factor, part):
     """
     if len(values) != y.size:
         return LENGTH
-    if part == FIRST:
+    if part in (FIRST, OPEN):
         for i in range(y.size):
             y[i] = weight * values[i]
         return OK
@@ -587,7 +652,7 @@ def _gather(values, y, weight, factor, part):
             y[i] = y[i] + weight * values[i]
         return OK
     bad = np.int64(0)
-    if part == LAST:
+    if part in (LAST, CLOSE):
         for i in range(y.size):
             y[i] = total = (y[i] + weight * values[i]) * factor
             bad |= _trace(total)
@@ -612,17 +677,57 @@ def _as_taken_overload(sig_type, x):
     return lambda sig_type, x: x
 
 
+#: From so many numbers on what f returned waits: of fewer a copy costs no more than two arrays that are there at a time.
+MANY = 100
+#: What waits is told of in `scratch`: by two words, and whether anything does and its weight, in the numbers after them.
+MARK, WEIGHT = 2, 3
+
+
+@helper
+def _is_to_wait(values, scratch, m, weight, part, alone):
+    """Whether what f returned at the first of two nodes can wait as it is: one pass over numbers less."""
+    if part != OPEN or m < MANY:
+        return False
+    waits, note = alone and len(values) == m, _doubles(scratch, m)
+    note[MARK], note[WEIGHT] = 1.0 if waits else 0.0, weight
+    return waits
+
+
+@helper
+def _waited(scratch, m, part):
+    return part == CLOSE and m >= MANY and _doubles(scratch, m)[MARK] != 0.0
+
+
+@inner
+def _gather_both(first, first_weight, values, y, weight, factor):
+    if len(values) != y.size:
+        return LENGTH
+    bad = np.int64(0)
+    for i in range(y.size):
+        y[i] = total = (first_weight * first[i] + weight * values[i]) * factor
+        bad |= _trace(total)
+    return NONFINITE if bad != 0 else OK
+
+
 @kernel
 def _trampoline(sig_type, address, frame, x, y, scratch, m, weight, factor, part):
     if not _frame_matches(sig_type, frame):
         return STALE
-    point = _as_taken(sig_type, _point(sig_type, frame, x))
-    raised, value = _call_user(sig_type, address, frame, (point,))
-    if raised:
-        return RAISED
-    values = _flat(value)
-    status = _gather(borrow(values), _doubles(y, m), weight, factor, part)
-    hold(values)
+    point, status, waited = _as_taken(sig_type, _point(sig_type, frame, x)), RAISED, _waited(scratch, m, part)
+    raised, value, alone = _call_user(sig_type, address, frame, (point,))
+    if not raised:
+        values = _flat(value)
+        if _is_to_wait(borrow(values), scratch, m, weight, part, alone):
+            _keep(values, scratch)
+            status = OK
+        elif waited:
+            first_weight = _doubles(scratch, m)[WEIGHT]
+            status = _gather_both(_waiting(scratch, m), first_weight, borrow(values), _doubles(y, m), weight, factor)
+        else:
+            status = _gather(borrow(values), _doubles(y, m), weight, factor, part)
+        hold(values)
+    if waited:
+        _let_go(scratch)
     return status
 
 
@@ -630,9 +735,9 @@ def _trampoline(sig_type, address, frame, x, y, scratch, m, weight, factor, part
 def _trampoline_in_place(sig_type, address, frame, x, y, scratch, m, weight, factor, part):
     if not _frame_matches(sig_type, frame):
         return STALE
-    direct = weight == 1.0 and part in (FIRST, ONLY)
+    direct = weight == 1.0 and part in (FIRST, ONLY, OPEN)
     out = _doubles(y if direct else scratch, m)
-    raised, _ = _call_user(sig_type, address, frame, (_point(sig_type, frame, x), out))
+    raised, _, _ = _call_user(sig_type, address, frame, (_point(sig_type, frame, x), out))
     if raised:
         return RAISED
     if direct:
@@ -721,8 +826,9 @@ def evaluate(f: Any, x: Any, y: Any, scratch: Any, weight: float, factor: float,
     status = f.evaluate(x, values)
     if status != OK:
         return status
-    y[:] = weight * values if part in (FIRST, ONLY) else (y + weight * values) * (factor if part == LAST else 1.0)
-    return OK if part in (FIRST, MIDDLE) or np.isfinite(y).all() else NONFINITE
+    first, last = part in (FIRST, ONLY, OPEN), part in (LAST, ONLY, CLOSE)
+    y[:] = weight * values if first else (y + weight * values) * (factor if last else 1.0)
+    return NONFINITE if last and not np.isfinite(y).all() else OK
 
 
 @overload(evaluate, jit_options={**PART, "forceinline": True})

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastfd.kernels.native import (
     ASTRAY,
+    CLOSE,
     FIRST,
     LAST,
     MIDDLE,
@@ -14,6 +15,7 @@ from fastfd.kernels.native import (
     NONFINITE,
     OK,
     ONLY,
+    OPEN,
     apart,
     assign,
     borrow,
@@ -80,9 +82,19 @@ def _restore_all(point, x, coords, speeds, t):
     return intact
 
 
-@helper
+@inner
 def _move_on(point, x, coords, speeds, before, t):
-    """From x + before·v to x + t·v in one pass; whether the group was still where it had been put."""
+    """From x + before·v to x + t·v; whether the group was still where it had been put."""
+    if coords.size == 1:
+        k = np.uintp(coords[0])
+        intact = point[k] == x[k] + before * speeds[0]
+        point[k] = x[k] + t * speeds[0]
+        return intact
+    return _move_all_on(point, x, coords, speeds, before, t)
+
+
+@helper
+def _move_all_on(point, x, coords, speeds, before, t):
     apart()
     intact = True
     for i in range(coords.size):
@@ -127,7 +139,9 @@ def weigh(f, point, x, y0, coords, speeds, h, row, scale, out, scratch):
     """Σ wᵢ f(x + oᵢhv) · scale into `out`; f(x) is taken from `y0` where that is at hand."""
     size, half = int(row[0]), 2 + row.size // 2
     offsets, weights = stretch(row, 4, half), stretch(row, half, row.size)
-    status, away, several = OK, 0.0, coords.size > 1
+    if size == 2 and (offsets[0] * offsets[1] != 0.0 or y0.size == 0):
+        return _weigh_two(f, point, x, coords, speeds, h, offsets, weights, scale, out, scratch)
+    status, away = OK, 0.0
     for i in range(size):
         t, weight = offsets[i] * h, weights[i]
         part = ONLY if size == 1 else LAST if i == size - 1 else FIRST if i == 0 else MIDDLE
@@ -141,11 +155,23 @@ def weigh(f, point, x, y0, coords, speeds, h, row, scale, out, scratch):
         status = evaluate(f, point, out, scratch, weight, scale, part)
         if status != OK and status != NONFINITE:
             return status
-        if several:
-            away = t
-        elif not restore(point, x, coords, speeds, t):
-            return MUTATED
+        away = t
     return status if away == 0.0 or restore(point, x, coords, speeds, away) else MUTATED
+
+
+@inner
+def _weigh_two(f, point, x, coords, speeds, h, offsets, weights, scale, out, scratch):
+    """The same for two nodes, both of them evaluated: the second whatever came of the first, if that did not fail."""
+    t, u = offsets[0] * h, offsets[1] * h
+    shift(point, x, coords, speeds, t)
+    status = evaluate(f, point, out, scratch, weights[0], scale, OPEN)
+    if status != OK:
+        return status
+    intact = _move_on(point, x, coords, speeds, t, u)
+    status = evaluate(f, point, out, scratch, weights[1], scale, CLOSE)
+    if status != OK and status != NONFINITE:
+        return status
+    return status if restore(point, x, coords, speeds, u) and intact else MUTATED
 
 
 @helper
