@@ -21,8 +21,9 @@ from numba import njit, prange
 from bench.parallel import SETTLE, busy_process
 from bench.timing import Effort, compare
 from fastfd.function import wrap
-from fastfd.kernels.compiler import _register_parts
-from fastfd.kernels.native import FIRST, LAST, OK, assign, evaluate, kernel
+from fastfd.kernels.compiler import _register_parts, kernel
+from fastfd.kernels.native import FIRST, LAST, OK, evaluate
+from fastfd.kernels.views import assign
 from fastfd.run import Entry, shared_out
 
 LAYERS = ("omp", "workqueue")

@@ -8,7 +8,8 @@ from numba import njit
 import fastfd
 
 TEXT = """
-from fastfd.kernels.native import fill, gate, helper, independent
+from fastfd.kernels.compiler import gate, helper, independent
+from fastfd.kernels.views import fill
 
 @helper
 def mixed(table, i, j):

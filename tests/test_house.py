@@ -15,7 +15,8 @@ ROOT = Path(fastfd.__file__).parent
 
 #: A module imports only from the floors below its own, or from its own floor without a circle.
 FLOORS = {
-    "kernels.compiler": 0, "kernels.native": 0, "kernels.foreign": 0, "stencils": 0,
+    "kernels.compiler": 0, "kernels.views": 0, "kernels.threads": 0, "kernels.native": 0, "kernels.batches": 0,
+    "kernels.packed": 0, "kernels.embedded": 0, "kernels.foreign": 0, "stencils": 0,
     "kernels": 0, "extras": 0, "arrays": 0,
     "pool": 0, "helpers": 0, "workers": 1, "pace": 1, "steps": 1, "errorcurve": 1, "verdicts": 1, "evidence": 2, "cfunction": 2,
     "kernels.sweep": 2, "kernels.tableau": 2, "kernels.extrapolate": 2, "kernels.imaginary": 2, "kernels.pairs": 2,
@@ -29,8 +30,9 @@ FLOORS = {
     "__main__": 9, "": 9,
 }  # fmt: skip
 
-#: Only these may know numba from within: how a kernel is compiled, how it calls f, and how it calls C.
-INSIDERS = "kernels.compiler", "kernels.native", "kernels.foreign"
+#: Only these may know numba from within: how a kernel is compiled, and how kernels, functions of the user's and Python call
+#: each other.
+INSIDERS = tuple(module for module, floor in FLOORS.items() if module.startswith("kernels.") and floor == 0)
 INTERNALS = ("numba.core", "numba.extending", "numba.np", "numba._", "numba.experimental", "llvmlite")
 
 

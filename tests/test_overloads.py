@@ -451,7 +451,7 @@ assert np.array_equal(users.outer(x), users.solve(x)[0] + fastfd.jacobian(users.
     first, second = child(script).splitlines(), child(script).splitlines()
     assert first[1] == "0" and second[1] == "1"
     assert first[0] == second[0]
-    stale = "import fastfd.kernels.native as native\nnative.house_stamp = lambda: 'other sources'\n" + script
+    stale = "import fastfd.kernels.embedded as embedded\nembedded.house_stamp = lambda: 'other sources'\n" + script
     assert child(stale).splitlines()[:2] == first
 
 

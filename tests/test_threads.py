@@ -15,7 +15,8 @@ from scenarios import as_python
 
 import fastfd
 from fastfd.helpers import offer
-from fastfd.kernels.native import LEFT, OK, RANGES, take_piece
+from fastfd.kernels.batches import LEFT, RANGES, take_piece
+from fastfd.kernels.native import OK
 from fastfd.pace import shared
 from fastfd.run import LARGE, shared_out, stretches
 

@@ -38,13 +38,13 @@ _COMPILED = ("derivative", "gradient", "hessian", "hvp", "jacobian", "jvp")
 
 def _announce(operator: Any) -> None:
     """Tell numba that an operator has a meaning in njit code; what that is, is looked up when such code compiles."""
-    native = import_module("fastfd.kernels.native")
+    embedded = import_module("fastfd.kernels.embedded")
 
-    @native.overloaded(operator)
+    @embedded.overloaded(operator)
     def typed(*given: Any, **named: Any) -> Any:
         return import_module("fastfd.overloads").compiled(operator.__name__)(*given, **named)
 
-    native.refresh()
+    embedded.refresh()
 
 
 if not TYPE_CHECKING:  # or it would take any name for one of ours

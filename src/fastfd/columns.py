@@ -24,7 +24,8 @@ from fastfd.kernels.extrapolate import (
     workspace,
 )
 from fastfd.kernels.imaginary import imaginary
-from fastfd.kernels.native import NONFINITE, NumbaError, packed_call
+from fastfd.kernels.native import NONFINITE, NumbaError
+from fastfd.kernels.packed import packed_call
 from fastfd.kernels.sweep import INNER, most_change_of, sweep
 from fastfd.kernels.tableau import LINE
 from fastfd.plan import Groups, Plan, along, one_by_one

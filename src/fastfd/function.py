@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from fastfd.arrays import as_array
 from fastfd.cfunction import CFunction, known
+from fastfd.kernels.batches import enter_batch
+from fastfd.kernels.compiler import jit_disabled
 from fastfd.kernels.foreign import ForeignFunction
 from fastfd.kernels.native import (
     LENGTH,
@@ -25,17 +27,14 @@ from fastfd.kernels.native import (
     address_of_callback,
     callback_type,
     enter,
-    enter_batch,
     enter_frame,
     has_type,
-    in_turn,
     is_compiled,
     is_declared,
-    jit_disabled,
     python_trampoline,
-    starts_threads,
     type_names,
-)  # fmt: skip
+)
+from fastfd.kernels.threads import in_turn, starts_threads
 from fastfd.steps import unit_roundoff
 from fastfd.workers import Crew, crew_of
 

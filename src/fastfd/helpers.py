@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastfd.kernels.native import ROUNDS, watch
+from fastfd.kernels.batches import ROUNDS, watch
 
 __all__ = ["bell", "offer"]
 

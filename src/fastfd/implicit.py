@@ -15,7 +15,8 @@ from scipy.sparse.linalg import LinearOperator, gmres
 from fastfd.cfunction import returning
 from fastfd.first import jacobian, jvp
 from fastfd.info import Info
-from fastfd.kernels.native import inline_njit, is_compiled
+from fastfd.kernels.compiler import inline_njit
+from fastfd.kernels.native import is_compiled
 from fastfd.plan import checked_flag
 from fastfd.prepared import given
 from fastfd.run import as_point

@@ -17,44 +17,19 @@ from fastfd.curvature import mixed_stencils
 from fastfd.function import defaults_of, star_of
 from fastfd.info import InsideInfo
 from fastfd.kernels import inside
+from fastfd.kernels.embedded import Embedded, Mentioned, carried, frozen, linked, linked_call, roomy, seldom, small
 from fastfd.kernels.extrapolate import ROUNDED, extrapolate, extrapolate_points
-from fastfd.kernels.native import (
-    ASTRAY,
-    LENGTH,
-    MISPLACED,
-    MUTATED,
-    OK,
-    RAISED,
-    Embedded,
-    Mentioned,
-    TypingError,
-    Unsupported,
-    as_complex,
-    carried,
-    carve,
-    flattened,
-    from_line,
-    frozen,
-    hold,
-    linked,
-    linked_call,
-    on_stack,
-    roomy,
-    seldom,
-    small,
-    stretch,
-    type_names,
-    types,
-)
+from fastfd.kernels.native import ASTRAY, LENGTH, MISPLACED, MUTATED, OK, RAISED, TypingError, Unsupported, type_names, types
 from fastfd.kernels.pairs import axes, fixed_pairs, mixed_pairs
 from fastfd.kernels.sweep import sweep, sweep_points
 from fastfd.kernels.tableau import LINE, breadth
+from fastfd.kernels.views import as_complex, carve, flattened, from_line, hold, on_stack, stretch
 from fastfd.plan import RTOL, Plan, checked_order
 from fastfd.steps import change_to_error, node_table, stencil_table, unit_roundoff
 
 __all__ = ["compiled"]
 
-#: What kernels take after f and x (see ``native.kernel_types``).
+#: What kernels take after f and x (see ``embedded.kernel_types``).
 _SWEEP, _EXTRAPOLATE = "1dd112iw12121bii", "111dddiw12221221" + "32wWbii"
 _SWEEP_POINTS, _EXTRAPOLATE_POINTS = "22i21ii", "2dddi222132wWii"
 _DIFFERENCES, _SEARCH = "a11dd112ibdd22211", "a1111dddi22211"

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfd.extras import require
-from fastfd.kernels.native import LEFT, OK, RANGES, WANTED, first_failure, watch
+from fastfd.kernels.batches import LEFT, RANGES, WANTED, first_failure, watch
+from fastfd.kernels.native import OK
 
 __all__ = ["PACE", "Batches", "Pieces", "Report", "checked_progress", "reporter", "reporting", "shared"]
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfd.function import Function, Sample
-from fastfd.kernels.native import NONFINITE, OK, house_stamp, pickled
+from fastfd.kernels.compiler import house_stamp
+from fastfd.kernels.native import NONFINITE, OK, pickled
 from fastfd.workers import Crew
 
 __all__ = ["Output", "Remote", "Task", "begun", "both_halves", "fresh", "handed_out"]

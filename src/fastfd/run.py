@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial, reduce
+from math import prod
 from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, NoReturn
@@ -15,22 +16,11 @@ from numpy.typing import NDArray
 
 from fastfd.function import Function, Sample, add_note, where_it_was
 from fastfd.helpers import bell, offer
-from fastfd.kernels.native import (
-    ASTRAY,
-    LENGTH,
-    MISPLACED,
-    MUTATED,
-    NONFINITE,
-    OK,
-    RAISED,
-    ROUNDS,
-    STALE,
-    first_failure,
-    take_piece,
-    thread_count,
-)  # fmt: skip
+from fastfd.kernels.batches import ROUNDS, first_failure, take_piece
+from fastfd.kernels.native import ASTRAY, LENGTH, MISPLACED, MUTATED, NONFINITE, OK, RAISED, STALE
 from fastfd.kernels.sweep import at
 from fastfd.kernels.tableau import LINE
+from fastfd.kernels.threads import thread_count
 from fastfd.pace import Batches, Pieces, reporter, shared
 from fastfd.remote import Output, handed_out
 from fastfd.steps import LONGEST, SHORTEST
@@ -272,8 +262,7 @@ class Job:
     @property
     def lean(self) -> bool:
         """Whether a call is native and, as measured, far too small for threads."""
-        size = int(np.prod(self.shape))
-        alone = self.function.crew is None
+        size, alone = prod(self.shape), self.function.crew is None
         return alone and self.callee.threads and len(self.shape) > 0 and self._keep and 2 * self._cost * size < WORTH_THREADS
 
     def fits(self, x: Array, args: tuple) -> bool:
@@ -411,7 +400,7 @@ class Job:
 
     def fail(self, code: int, x: Array, args: tuple, work: Array, column: int) -> NoReturn:
         """Say what went wrong; the point where it did is still in the workspace."""
-        status, point = code % 8, work[: int(np.prod(self.shape))].reshape(self.shape)
+        status, point = code % 8, work[: prod(self.shape)].reshape(self.shape)
         error = self.callee.take_exception(status)
         if error is not None:
             if isinstance(error, Exception):

@@ -90,7 +90,7 @@ class Stencil:
     @property
     def _numba_type_(self) -> object:
         """What numba asks for where njit code mentions a stencil."""
-        from fastfd.kernels.native import Mentioned
+        from fastfd.kernels.embedded import Mentioned
 
         return Mentioned(self)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfd.kernels.native import gate, helper
+from fastfd.kernels.compiler import gate, helper
 from fastfd.stencils import Stencil
 
 __all__ = [

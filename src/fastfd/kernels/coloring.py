@@ -8,7 +8,8 @@ colours (a star colouring, Coleman and Moré 1984): then each entry or its mirro
 
 from __future__ import annotations
 
-from fastfd.kernels.native import fill, gate, helper
+from fastfd.kernels.compiler import gate, helper
+from fastfd.kernels.views import fill
 
 __all__ = ["columns_of", "greedy", "incidence_order", "largest_order", "neighbours", "readable", "smallest_order", "star"]
 

@@ -40,7 +40,7 @@ from numba.core.ssa import reconstruct_ssa
 from numba.core.transforms import canonicalize_cfg
 from numba.core.typed_passes import IRLegalization, NativeLowering, PreLowerStripPhis
 from numba.core.untyped_passes import IRProcessing, ReconstructSSA
-from numba.extending import register_jitable
+from numba.extending import intrinsic, register_jitable
 
 __all__ = [
     "PART", "borrowing", "carrier", "entry_point", "gate", "helper", "house_stamp", "independent", "inline_njit", "inner",
@@ -729,3 +729,16 @@ def entry_point(text: Callable, arg_types: tuple) -> int:
     dispatcher.compile(arg_types)
     result: Any = dispatcher.overloads[arg_types]
     return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+
+@intrinsic
+def _apart(typingctx):
+    def codegen(context, builder, sig, args):
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+#: Keeps the function that says it out of its callers.
+apart: Any = (lambda: None) if jit_disabled() else _apart

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastfd.kernels.compiler import apart, carrier, gate, helper, inner, kernel
 from fastfd.kernels.extrapolate import (
     CONVERGED,
     KNOWN,
@@ -20,26 +21,10 @@ from fastfd.kernels.extrapolate import (
     column,
     nothing_known,
 )
-from fastfd.kernels.native import (
-    MUTATED,
-    NONFINITE,
-    OK,
-    ONLY,
-    UNKNOWN,
-    apart,
-    assign,
-    borrow,
-    carrier,
-    evaluate,
-    gate,
-    helper,
-    inner,
-    kernel,
-    nonfinite,
-    stretch,
-)  # fmt: skip
+from fastfd.kernels.native import MUTATED, NONFINITE, OK, ONLY, UNKNOWN, evaluate
 from fastfd.kernels.sweep import failed, unchanged, weigh
 from fastfd.kernels.tableau import CAUTION, CONTROL, DISBELIEF, LANES, SHOWN, UNIT, breadth, sheets
+from fastfd.kernels.views import assign, borrow, nonfinite, stretch
 from fastfd.steps import base_step, exact_step, imaginary_step
 
 __all__ = ["imaginary_colors", "law_steps", "own_steps", "search_colors", "search_space", "sweep_colors"]

@@ -14,25 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastfd.kernels.native import (
-    MISPLACED,
-    MUTATED,
-    NONFINITE,
-    OK,
-    ONLY,
-    as_words,
-    assign,
-    borrow,
-    carrier,
-    evaluate,
-    fill,
-    gate,
-    helper,
-    independent,
-    inner,
-    stretch,
-    winding_kernel,
-)
+from fastfd.kernels.compiler import carrier, gate, helper, independent, inner, winding_kernel
+from fastfd.kernels.native import MISPLACED, MUTATED, NONFINITE, OK, ONLY, evaluate
 from fastfd.kernels.sweep import INNER, evaluate_at, failed, power, restore, shift, unchanged
 from fastfd.kernels.tableau import (
     BAND,
@@ -70,6 +53,7 @@ from fastfd.kernels.tableau import (
     extend,
     sheets,
 )  # fmt: skip
+from fastfd.kernels.views import as_words, assign, borrow, fill, stretch
 from fastfd.steps import HASTY, START, exact_along, place_search
 
 __all__ = [

@@ -26,13 +26,12 @@ from fastfd.kernels.native import (
     RAISED,
     STALE,
     Signature,
-    _doubles,
-    _frame_matches,
-    _gather,
-    _load,
-    _trampoline_args,
-    nonfinite,
+    frame_matches,
+    gather,
+    load_field,
+    trampoline_args,
 )
+from fastfd.kernels.views import doubles_at, nonfinite
 
 __all__ = ["Callback", "ForeignFunction", "native_address"]
 
@@ -70,7 +69,7 @@ class CSignature(Signature):
 
     @property
     def trampoline(self) -> tuple[Callable, tuple]:
-        return _c_trampoline_in_place if self.in_place else _c_trampoline, (self, *_trampoline_args)
+        return _c_trampoline_in_place if self.in_place else _c_trampoline, (self, *trampoline_args)
 
 
 register_model(CSignature)(models.OpaqueModel)
@@ -115,11 +114,11 @@ class _Places:
         return value
 
     def _extra(self, i):
-        extra = _load(self.context, self.builder, self.sig_type, self.frame, 1)
+        extra = load_field(self.context, self.builder, self.sig_type, self.frame, 1)
         return self.builder.extract_value(extra, i), self.sig_type.extra[i]
 
     def _size(self):
-        point = _load(self.context, self.builder, self.sig_type, self.frame, 2)
+        point = load_field(self.context, self.builder, self.sig_type, self.frame, 2)
         return self.context.make_array(self.sig_type.point)(self.context, self.builder, value=point).nitems
 
 
@@ -164,27 +163,27 @@ def _by_numba(context, builder, sig_type, address, values):
 
 @kernel
 def _c_trampoline(sig_type, address, frame, x, y, scratch, m, weight, factor, part):
-    if not _frame_matches(sig_type, frame):
+    if not frame_matches(sig_type, frame):
         return STALE
     status, value = _call_c(sig_type, address, frame, x, scratch, m)
     if status != 0:
         return RAISED
-    return _gather((value,), _doubles(y, m), weight, factor, part)
+    return gather((value,), doubles_at(y, m), weight, factor, part)
 
 
 @kernel
 def _c_trampoline_in_place(sig_type, address, frame, x, y, scratch, m, weight, factor, part):
-    if not _frame_matches(sig_type, frame):
+    if not frame_matches(sig_type, frame):
         return STALE
     direct = weight == 1.0 and part in (FIRST, ONLY, OPEN)
     target = y if direct else scratch
     status, _ = _call_c(sig_type, address, frame, x, target, m)
     if status != 0:
         return RAISED
-    out = _doubles(target, m)
+    out = doubles_at(target, m)
     if direct:
         return NONFINITE if part == ONLY and nonfinite(out) else OK
-    return _gather(out, _doubles(y, m), weight, factor, part)
+    return gather(out, doubles_at(y, m), weight, factor, part)
 
 
 class ForeignFunction:

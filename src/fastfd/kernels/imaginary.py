@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from fastfd.kernels.native import NONFINITE, OK, ONLY, assign, evaluate, kernel
+from fastfd.kernels.compiler import kernel
+from fastfd.kernels.native import NONFINITE, OK, ONLY, evaluate
 from fastfd.kernels.sweep import failed
+from fastfd.kernels.views import assign
 from fastfd.steps import imaginary_step
 
 __all__ = ["imaginary", "imaginary_points"]

@@ -9,25 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastfd.kernels.compiler import helper, kernel
 from fastfd.kernels.extrapolate import CONVERGED, DOMAIN, LEVELS, MEMORY, NOISY, ROUNDED, SCALELESS, SLOT, share_rounding
-from fastfd.kernels.native import (
-    ASTRAY,
-    MISPLACED,
-    NONFINITE,
-    OK,
-    as_words,
-    assign,
-    call,
-    carve,
-    fill,
-    flattened,
-    helper,
-    kernel,
-    stretch,
-)
+from fastfd.kernels.native import ASTRAY, MISPLACED, NONFINITE, OK, call
 from fastfd.kernels.pairs import COUNT, NOISE_SHOWS, NOTES, RUNGS, STATUS, add_gradient
 from fastfd.kernels.sweep import INNER, add_nodes, evaluate_at, failed, most_change
 from fastfd.kernels.tableau import P, breadth
+from fastfd.kernels.views import as_words, assign, carve, fill, flattened, stretch
 from fastfd.steps import LONGEST, SHORTEST, TINY_ROOM, heft, node_row, place, place_search
 
 __all__ = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastfd.kernels.native import helper
+from fastfd.kernels.compiler import helper
 
 __all__ = [
     "BOTTOM", "RATE", "RATIO", "ROUNDING", "TOP", "TRUNCATION", "VALUE", "bar", "best_block", "excess", "first_rate",

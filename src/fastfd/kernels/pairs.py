@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastfd.kernels.compiler import carrier, gate, helper, kernel, winding_kernel
 from fastfd.kernels.extrapolate import (
     CONVERGED,
     KNOWN,
@@ -36,27 +37,11 @@ from fastfd.kernels.ladder import (
     second_rate,
     total,
 )
-from fastfd.kernels.native import (
-    FIRST,
-    LAST,
-    MIDDLE,
-    MUTATED,
-    NONFINITE,
-    OK,
-    ONLY,
-    assign,
-    borrow,
-    carrier,
-    evaluate,
-    fill,
-    gate,
-    helper,
-    kernel,
-    winding_kernel,
-)
+from fastfd.kernels.native import FIRST, LAST, MIDDLE, MUTATED, NONFINITE, OK, ONLY, evaluate
 from fastfd.kernels.sweep import failed, note_slope, shift, unchanged
 from fastfd.kernels.tableau import BAR, BEST, COMPANION, CONTROL, NOISE, PRIMARY, TOTAL, UNIT, H, T, clear, extend
 from fastfd.kernels.tableau import VALUE as CHOSEN
+from fastfd.kernels.views import assign, borrow, fill
 from fastfd.steps import START, exact_along
 
 __all__ = [

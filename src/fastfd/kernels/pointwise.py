@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastfd.kernels.native import inline_njit
+from fastfd.kernels.compiler import inline_njit
 from fastfd.steps import base_step_in_doubles
 
 __all__ = ["pointwise"]

@@ -4,30 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastfd.kernels.native import (
-    ASTRAY,
-    CLOSE,
-    FIRST,
-    LAST,
-    MIDDLE,
-    MISPLACED,
-    MUTATED,
-    NONFINITE,
-    OK,
-    ONLY,
-    OPEN,
-    apart,
-    assign,
-    borrow,
-    evaluate,
-    fill,
-    gate,
-    helper,
-    inner,
-    kernel,
-    nonfinite,
-    stretch,
-)  # fmt: skip
+from fastfd.kernels.compiler import apart, gate, helper, inner, kernel
+from fastfd.kernels.native import ASTRAY, CLOSE, FIRST, LAST, MIDDLE, MISPLACED, MUTATED, NONFINITE, OK, ONLY, OPEN, evaluate
+from fastfd.kernels.views import assign, borrow, fill, nonfinite, stretch
 from fastfd.steps import place, widest
 
 __all__ = [

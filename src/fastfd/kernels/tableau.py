@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastfd.kernels.native import fill, helper, independent, inner
+from fastfd.kernels.compiler import helper, independent, inner
+from fastfd.kernels.views import fill
 
 __all__ = [
     "BAND",
