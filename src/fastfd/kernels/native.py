@@ -92,7 +92,8 @@ class Signature(types.Opaque):
     @property
     def trampoline(self) -> tuple[Callable, tuple]:
         """The text that serves it, and the types to compile that for."""
-        return _trampoline_in_place if self.in_place else _trampoline, (self, *trampoline_args)
+        returning = _trampoline_for_arrays if self.returns == _WAITING_KIND else _trampoline
+        return _trampoline_in_place if self.in_place else returning, (self, *trampoline_args)
 
     @property
     def complaint(self) -> str:
@@ -181,9 +182,8 @@ def _forget_python_error(context, builder, status):
 
 @intrinsic(prefer_literal=False)
 def _call_user(typingctx, sig_type, address, frame, leading):
-    """Call ``f(*leading, *extra)``: whether it raised, what it returned (zero bits where it raised), and whether that is an array
-    that nobody else holds."""
-    result = types.Tuple((types.boolean, sig_type.returns, types.boolean))
+    """Call ``f(*leading, *extra)``: whether it raised, and what it returned (zero bits where it raised)."""
+    result = types.Tuple((types.boolean, sig_type.returns))
 
     def codegen(context, builder, sig, args):
         extra = cgutils.unpack_tuple(builder, load_field(context, builder, sig_type, args[2], 1), len(sig_type.extra))
@@ -198,8 +198,7 @@ def _call_user(typingctx, sig_type, address, frame, leading):
         with builder.if_then(status.is_ok):
             builder.store(value, slot)
         _forget_python_error(context, builder, status)
-        value = builder.load(slot)
-        return context.make_tuple(builder, result, (status.is_error, value, _held_by_us_alone(context, builder, sig_type, value)))
+        return context.make_tuple(builder, result, (status.is_error, builder.load(slot)))
 
     return result(sig_type, address, frame, leading), codegen
 
@@ -208,16 +207,18 @@ def _call_user(typingctx, sig_type, address, frame, leading):
 _WAITING_KIND = types.Array(types.float64, 1, "C")
 
 
-def _held_by_us_alone(context, builder, sig_type, value):
-    """A view, or an array that f keeps, may be written to in the next call."""
-    if sig_type.returns != _WAITING_KIND:
-        return cgutils.false_bit
-    array = context.make_array(_WAITING_KIND)(context, builder, value=value)
-    alone, number = cgutils.alloca_once_value(builder, cgutils.false_bit), ir.IntType(64)
-    with builder.if_then(cgutils.is_not_null(builder, array.meminfo)):
-        count = builder.load(builder.bitcast(array.meminfo, number.as_pointer()))  # a NRT_MemInfo begins with it
-        builder.store(builder.icmp_unsigned("==", count, number(1)), alone)
-    return builder.load(alone)
+@intrinsic
+def _references(typingctx, array):
+    """How many there are to an array: what a NRT_MemInfo begins with. 0 where it has none."""
+
+    def codegen(context, builder, sig, args):
+        owner, number = context.make_array(array)(context, builder, value=args[0]).meminfo, ir.IntType(64)
+        count = cgutils.alloca_once_value(builder, number(0))
+        with builder.if_then(cgutils.is_not_null(builder, owner)):
+            builder.store(builder.load(builder.bitcast(owner, number.as_pointer())), count)
+        return builder.load(count)
+
+    return types.int64(array), codegen
 
 
 @intrinsic
@@ -225,11 +226,10 @@ def _keep(typingctx, array, place):
     """Hold an array until :func:`_let_go`; where it is, in two words at `place`."""
 
     def codegen(context, builder, sig, args):
-        if array == _WAITING_KIND:
-            context.nrt.incref(builder, array, args[0])
-            view = context.make_array(array)(context, builder, value=args[0])
-            for i, pointer in enumerate((view.meminfo, view.data)):
-                builder.store(builder.bitcast(pointer, cgutils.voidptr_t), _word_at(builder, args[1], i))
+        context.nrt.incref(builder, array, args[0])
+        view = context.make_array(array)(context, builder, value=args[0])
+        for i, pointer in enumerate((view.meminfo, view.data)):
+            builder.store(builder.bitcast(pointer, cgutils.voidptr_t), _word_at(builder, args[1], i))
         return context.get_dummy_value()
 
     return types.void(array, place), codegen
@@ -331,24 +331,17 @@ def gather(values, y, weight, factor, part):
     """
     if len(values) != y.size:
         return LENGTH
-    if part in (FIRST, OPEN):
-        for i in range(y.size):
-            y[i] = weight * values[i]
-        return OK
-    if part == MIDDLE:
-        for i in range(y.size):
-            y[i] = y[i] + weight * values[i]
-        return OK
     bad = np.int64(0)
-    if part in (LAST, CLOSE):
-        for i in range(y.size):
-            y[i] = total = (y[i] + weight * values[i]) * factor
-            bad |= trace(total)
-    else:
+    if part in (FIRST, ONLY, OPEN):
         for i in range(y.size):
             y[i] = total = weight * values[i]
             bad |= trace(total)
-    return NONFINITE if bad != 0 else OK
+    else:
+        by = 1.0 if part == MIDDLE else factor
+        for i in range(y.size):
+            y[i] = total = (y[i] + weight * values[i]) * by
+            bad |= trace(total)
+    return NONFINITE if bad != 0 and part in (ONLY, LAST, CLOSE) else OK
 
 
 def _as_taken(sig_type: Any, x: Any) -> Any:
@@ -372,11 +365,11 @@ MARK, WEIGHT = 2, 3
 
 
 @helper
-def _is_to_wait(values, scratch, m, weight, part, alone):
+def _is_to_wait(alone, values, scratch, m, weight):
     """Whether what f returned at the first of two nodes can wait as it is: one pass over numbers less."""
-    if part != OPEN or m < MANY:
+    if m < MANY:
         return False
-    waits, note = alone and len(values) == m, doubles_at(scratch, m)
+    waits, note = alone and values.size == m, doubles_at(scratch, m)
     note[MARK], note[WEIGHT] = 1.0 if waits else 0.0, weight
     return waits
 
@@ -386,10 +379,11 @@ def _waited(scratch, m, part):
     return part == CLOSE and m >= MANY and doubles_at(scratch, m)[MARK] != 0.0
 
 
-@inner
-def _gather_both(first, first_weight, values, y, weight, factor):
-    if len(values) != y.size:
+@helper
+def _gather_both(scratch, values, y, weight, factor):
+    if values.size != y.size:
         return LENGTH
+    first, first_weight = _waiting(scratch, y.size), doubles_at(scratch, y.size)[WEIGHT]
     bad = np.int64(0)
     for i in range(y.size):
         y[i] = total = (first_weight * first[i] + weight * values[i]) * factor
@@ -401,19 +395,30 @@ def _gather_both(first, first_weight, values, y, weight, factor):
 def _trampoline(sig_type, address, frame, x, y, scratch, m, weight, factor, part):
     if not frame_matches(sig_type, frame):
         return STALE
-    point, status, waited = _as_taken(sig_type, _point(sig_type, frame, x)), RAISED, _waited(scratch, m, part)
-    raised, value, alone = _call_user(sig_type, address, frame, (point,))
+    point = _as_taken(sig_type, _point(sig_type, frame, x))
+    raised, value = _call_user(sig_type, address, frame, (point,))
+    if raised:
+        return RAISED
+    values = _flat(value)
+    status = gather(borrow(values), doubles_at(y, m), weight, factor, part)
+    hold(values)
+    return status
+
+
+@kernel
+def _trampoline_for_arrays(sig_type, address, frame, x, y, scratch, m, weight, factor, part):
+    if not frame_matches(sig_type, frame):
+        return STALE
+    point, waited, status = _as_taken(sig_type, _point(sig_type, frame, x)), _waited(scratch, m, part), RAISED
+    raised, values = _call_user(sig_type, address, frame, (point,))
     if not raised:
-        values = _flat(value)
-        if _is_to_wait(borrow(values), scratch, m, weight, part, alone):
+        if part == OPEN and _is_to_wait(_references(values) == 1, borrow(values), scratch, m, weight):
             _keep(values, scratch)
             status = OK
         elif waited:
-            first_weight = doubles_at(scratch, m)[WEIGHT]
-            status = _gather_both(_waiting(scratch, m), first_weight, borrow(values), doubles_at(y, m), weight, factor)
+            status = _gather_both(scratch, borrow(values), doubles_at(y, m), weight, factor)
         else:
             status = gather(borrow(values), doubles_at(y, m), weight, factor, part)
-        hold(values)
     if waited:
         _let_go(scratch)
     return status
@@ -425,7 +430,7 @@ def _trampoline_in_place(sig_type, address, frame, x, y, scratch, m, weight, fac
         return STALE
     direct = weight == 1.0 and part in (FIRST, ONLY, OPEN)
     out = doubles_at(y if direct else scratch, m)
-    raised, _, _ = _call_user(sig_type, address, frame, (_point(sig_type, frame, x), out))
+    raised, _ = _call_user(sig_type, address, frame, (_point(sig_type, frame, x), out))
     if raised:
         return RAISED
     if direct:
