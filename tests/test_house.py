@@ -17,7 +17,7 @@ ROOT = Path(fastfd.__file__).parent
 FLOORS = {
     "kernels.compiler": 0, "kernels.views": 0, "kernels.threads": 0, "kernels.native": 0, "kernels.batches": 0,
     "kernels.packed": 0, "kernels.embedded": 0, "kernels.foreign": 0, "stencils": 0,
-    "kernels": 0, "extras": 0, "arrays": 0,
+    "kernels": 0, "extras": 0, "arrays": 0, "collector": 0,
     "pool": 0, "helpers": 0, "workers": 1, "pace": 1, "steps": 1, "errorcurve": 1, "verdicts": 1, "evidence": 2, "cfunction": 2,
     "kernels.sweep": 2, "kernels.tableau": 2, "kernels.extrapolate": 2, "kernels.imaginary": 2, "kernels.pairs": 2,
     "kernels.coloring": 2, "kernels.compressed": 2, "kernels.pointwise": 2, "kernels.ladder": 2, "kernels.inside": 2,

@@ -51,7 +51,8 @@ if not TYPE_CHECKING:  # or it would take any name for one of ours
 
     def __getattr__(name: str) -> object:
         for home in _HOMES if name in __all__ else ():
-            module = import_module(f"fastfd.{home}")
+            with import_module("fastfd.collector").collector_at_rest():
+                module = import_module(f"fastfd.{home}")
             if name in module.__all__:
                 globals()[name] = getattr(module, name)
                 if name in _COMPILED:

@@ -177,7 +177,8 @@ class Entry:
 
     def lent(self, *outputs: NDArray[Any]) -> Entry:
         """The same for helpers."""
-        return replace(self, rest=tuple(lent(a) if any(a is out for out in outputs) else a for a in self.rest))
+        large = [a for a in outputs if a.nbytes > LARGE]  # most often there are none, and to look at all takes 6 us
+        return replace(self, rest=tuple(lent(a) if any(a is out for out in large) else a for a in self.rest)) if large else self
 
 
 def stretches(part: Any, thread: int) -> Iterator[tuple[int, int]]:

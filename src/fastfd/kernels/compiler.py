@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import gc
 import hashlib
 import operator
 from collections import Counter
@@ -41,6 +40,8 @@ from numba.core.transforms import canonicalize_cfg
 from numba.core.typed_passes import IRLegalization, NativeLowering, PreLowerStripPhis
 from numba.core.untyped_passes import IRProcessing, ReconstructSSA
 from numba.extending import intrinsic, register_jitable
+
+from fastfd.collector import collector_at_rest
 
 __all__ = [
     "PART", "borrowing", "carrier", "entry_point", "gate", "helper", "house_stamp", "independent", "inline_njit", "inner",
@@ -586,25 +587,6 @@ class _PartCompiler(CompilerBase):
         return [manager]
 
 
-@contextmanager
-def _collector_at_rest():
-    """Looking for garbage time and again among all that numba keeps takes a tenth of a compilation.
-
-    Frozen and unfrozen, what was made meanwhile (40 MB for the largest kernel) counts as old, and waits for the next
-    full collection.
-    """
-    if not gc.isenabled() or gc.get_freeze_count():  # somebody else has a plan
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.unfreeze()
-        gc.enable()
-
-
 class _KernelCompiler(_PartCompiler):
     leaner: ClassVar[dict[str, type]] = {**_LEANER, "native_lowering": _KernelLowering}
 
@@ -613,7 +595,7 @@ class _KernelCompiler(_PartCompiler):
         super().__init__(*args)
 
     def compile_extra(self, func):
-        with _collector_at_rest():
+        with collector_at_rest():
             return super().compile_extra(func)
 
 
