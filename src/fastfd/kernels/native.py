@@ -365,16 +365,14 @@ MARK, WEIGHT = 2, 3
 
 
 @helper
-def _is_to_wait(alone, values, scratch, m, weight):
+def _can_wait(alone, values, scratch, m, weight):
     """Whether what f returned at the first of two nodes can wait as it is: one pass over numbers less."""
-    if m < MANY:
-        return False
     waits, note = alone and values.size == m, doubles_at(scratch, m)
     note[MARK], note[WEIGHT] = 1.0 if waits else 0.0, weight
     return waits
 
 
-@helper
+@inner
 def _waited(scratch, m, part):
     return part == CLOSE and m >= MANY and doubles_at(scratch, m)[MARK] != 0.0
 
@@ -412,13 +410,14 @@ def _trampoline_for_arrays(sig_type, address, frame, x, y, scratch, m, weight, f
     point, waited, status = _as_taken(sig_type, _point(sig_type, frame, x)), _waited(scratch, m, part), RAISED
     raised, values = _call_user(sig_type, address, frame, (point,))
     if not raised:
-        if part == OPEN and _is_to_wait(_references(values) == 1, borrow(values), scratch, m, weight):
+        if part == OPEN and m >= MANY and _can_wait(_references(values) == 1, borrow(values), scratch, m, weight):
             _keep(values, scratch)
             status = OK
         elif waited:
             status = _gather_both(scratch, borrow(values), doubles_at(y, m), weight, factor)
         else:
             status = gather(borrow(values), doubles_at(y, m), weight, factor, part)
+        hold(values)
     if waited:
         _let_go(scratch)
     return status
