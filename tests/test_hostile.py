@@ -268,6 +268,49 @@ def test_f_changes_its_argument(world, f, method, parallel):
     assert np.array_equal(x, X)
 
 
+@njit
+def spoils_a_later_one(x, now):
+    if now and x[0] != 0.5:
+        x[2] = 0.0
+    return x * x
+
+
+@njit
+def spoils_an_earlier_one(x, now):
+    if now and x[3] != 3.0:
+        x[1] = 7.0
+    return x * x
+
+
+@njit
+def total_later(x, now):
+    return np.sum(spoils_a_later_one(x, now) ** 2)
+
+
+@njit
+def total_earlier(x, now):
+    return np.sum(spoils_an_earlier_one(x, now) ** 2)
+
+
+SPOILED = [
+    (fastfd.Jacobian, spoils_a_later_one), (fastfd.Jacobian, spoils_an_earlier_one),
+    (fastfd.Gradient, total_later), (fastfd.Gradient, total_earlier),
+    (fastfd.Hessian, total_later), (fastfd.Hessian, total_earlier),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("operator", "f"), SPOILED)
+@WORLDS
+def test_f_changes_a_coordinate_that_does_not_move(world, operator, f, method):
+    """It is moved itself later on, or was before; all columns in one go, for their cost is known."""
+    D = operator(in_world(f, world), method=method)
+    for _ in range(3):
+        D(X, False)
+    with pytest.raises(ValueError, match="f changes its argument"):
+        D(X, True)
+
+
 def test_f_changes_its_argument_complex_step():
     with pytest.raises(ValueError, match="f changes its argument x in place"):
         fastfd.jacobian(doubles_it, X, method="complex")

@@ -143,7 +143,8 @@ def workspace(n: int, m: int, order: int) -> tuple:
 @carrier
 def look(f, x, point, scratch, coords, speeds, h, row):
     """f(x + hv) into `row`."""
-    shift(point, x, coords, speeds, h)
+    if not shift(point, x, coords, speeds, h):
+        return MUTATED
     status = evaluate(f, point, row, scratch, 1.0, 1.0, ONLY)
     if status != OK and status != NONFINITE:
         return status

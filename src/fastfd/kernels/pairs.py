@@ -99,6 +99,15 @@ def _coords(groups, speeds, g):
 
 
 @helper
+def _is_at(point, x, coords):
+    """Whether they are still where :func:`_put_back` had left them."""
+    intact = True
+    for i in range(coords.size):
+        intact &= point[coords[i]] == x[coords[i]]
+    return intact
+
+
+@helper
 def _shift_more(point, coords, speeds, t):
     for i in range(coords.size):
         point[coords[i]] += t * speeds[i]
@@ -115,7 +124,8 @@ def _corner(f, x, point, scratch, groups, speeds, i, s, j, t, row, weight, facto
     """f(x + s·vᵢ + t·vⱼ), gathered into `row`."""
     ci, vi = _coords(groups, speeds, i)
     cj, vj = _coords(groups, speeds, j)
-    shift(point, x, ci, vi, s)
+    if not (_is_at(point, x, cj) and shift(point, x, ci, vi, s)):
+        return MUTATED
     _shift_more(point, cj, vj, t)
     status = evaluate(f, point, row, scratch, weight, factor, part)
     if status != OK and status != NONFINITE:

@@ -20,28 +20,34 @@ INNER = 0.5
 
 
 @inner
-def shift(point, x, coords, speeds, t):
-    """Move the coordinates of a group: x + t·v, written over and later restored (never ``+= h; -= h``).
+def shift(point, x, coords, speeds, t, before=0.0):
+    """Move the coordinates of a group from x + before·v to x + t·v, written over and later restored (never ``+= h; -= h``).
+    Whether they were there: f may write to its argument, now or while others moved.
 
     A group is one coordinate of `x`; or several, and `x` holds just them, in their order: the whole point, where all move.
     """
     if coords.size == 1:  # what the loop wants beforehand would cost more than the move
         k = np.uintp(coords[0])
+        intact = point[k] == x[k] + before * speeds[0]
         point[k] = x[k] + t * speeds[0]
-    else:
-        _shift_all(point, x, coords, speeds, t)
+        return intact
+    return _shift_all(point, x, coords, speeds, t, before)
 
 
 @helper
-def _shift_all(point, x, coords, speeds, t):
+def _shift_all(point, x, coords, speeds, t, before):
     apart()
+    intact = True
     for i in range(coords.size):
-        point[np.uintp(coords[i])] = x[i] + t * speeds[i]
+        k = np.uintp(coords[i])
+        intact &= point[k] == x[i] + before * speeds[i]
+        point[k] = x[i] + t * speeds[i]
+    return intact
 
 
 @inner
 def restore(point, x, coords, speeds, t):
-    """Put a group back; whether it was still where :func:`shift` had put it (f may write to its argument)."""
+    """Put a group back, -0.0 too; whether it was still where :func:`shift` had put it."""
     if coords.size == 1:
         k = np.uintp(coords[0])
         intact = point[k] == x[k] + t * speeds[0]
@@ -58,28 +64,6 @@ def _restore_all(point, x, coords, speeds, t):
         k = np.uintp(coords[i])
         intact &= point[k] == x[i] + t * speeds[i]
         point[k] = x[i]
-    return intact
-
-
-@inner
-def _move_on(point, x, coords, speeds, before, t):
-    """From x + before·v to x + t·v; whether the group was still where it had been put."""
-    if coords.size == 1:
-        k = np.uintp(coords[0])
-        intact = point[k] == x[k] + before * speeds[0]
-        point[k] = x[k] + t * speeds[0]
-        return intact
-    return _move_all_on(point, x, coords, speeds, before, t)
-
-
-@helper
-def _move_all_on(point, x, coords, speeds, before, t):
-    apart()
-    intact = True
-    for i in range(coords.size):
-        k = np.uintp(coords[i])
-        intact &= point[k] == x[i] + before * speeds[i]
-        point[k] = x[i] + t * speeds[i]
     return intact
 
 
@@ -127,9 +111,7 @@ def weigh(f, point, x, y0, coords, speeds, h, row, scale, out, scratch):
         if t == 0.0 and y0.size:
             status = _gather_centre(y0, out, weight, scale, part)
             continue
-        if away == 0.0:
-            shift(point, x, coords, speeds, t)
-        elif not _move_on(point, x, coords, speeds, away, t):
+        if not shift(point, x, coords, speeds, t, away):
             return MUTATED
         status = evaluate(f, point, out, scratch, weight, scale, part)
         if status != OK and status != NONFINITE:
@@ -142,11 +124,12 @@ def weigh(f, point, x, y0, coords, speeds, h, row, scale, out, scratch):
 def _weigh_two(f, point, x, coords, speeds, h, offsets, weights, scale, out, scratch):
     """The same for two nodes, both of them evaluated: the second whatever came of the first, if that did not fail."""
     t, u = offsets[0] * h, offsets[1] * h
-    shift(point, x, coords, speeds, t)
+    if not shift(point, x, coords, speeds, t):
+        return MUTATED
     status = evaluate(f, point, out, scratch, weights[0], scale, OPEN)
     if status != OK:
         return status
-    intact = _move_on(point, x, coords, speeds, t, u)
+    intact = shift(point, x, coords, speeds, u, t)
     status = evaluate(f, point, out, scratch, weights[1], scale, CLOSE)
     if status != OK and status != NONFINITE:
         return status
