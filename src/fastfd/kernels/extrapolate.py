@@ -1283,7 +1283,7 @@ def extrapolate_points(f, x, reach, rtol, roundoff, known, order, out, error, no
     coords, speeds, y0 = np.zeros(1, np.int64), np.ones(1), np.zeros(out.shape[1])
     nothing_known(count, members)
     for i in range(lo, hi):
-        here = x[i : i + 1]
+        here, point[0] = x[i : i + 1], x[i]
         fill(out[i], np.nan)
         fill(error[i], np.inf)
         notes[i, 0], notes[i, 1], notes[i, 2] = np.nan, 0, DOMAIN

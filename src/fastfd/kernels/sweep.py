@@ -208,7 +208,7 @@ def sweep_points(f, x, steps, table, order, out, work, lo, hi):
     nothing = work[:0]
     code = OK
     for i in range(lo, hi):
-        h, row = steps[i, 0], table[int(steps[i, 1])]
+        point[0], h, row = x[i], steps[i, 0], table[int(steps[i, 1])]
         scale = _scale(row, h, order)
         status = weigh(f, point, x[i : i + 1], nothing, coords, speeds, h, row, scale, out[i], scratch)
         if status == NONFINITE:
