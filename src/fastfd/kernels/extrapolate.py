@@ -1283,15 +1283,15 @@ def extrapolate_points(f, x, reach, rtol, roundoff, known, order, out, error, no
     coords, speeds, y0 = np.zeros(1, np.int64), np.ones(1), np.zeros(out.shape[1])
     nothing_known(count, members)
     for i in range(lo, hi):
-        here, point[0] = x[i : i + 1], x[i]
+        here, bar, point[0] = x[i : i + 1], error[i] if error.shape[0] else scratch, x[i]
         fill(out[i], np.nan)
-        fill(error[i], np.inf)
+        fill(bar, np.inf)
         notes[i, 0], notes[i, 1], notes[i, 2] = np.nan, 0, DOMAIN
         status = look(f, here, point, scratch, coords, speeds, 0.0, y0)
         if status == OK:
             status = column(
                 f, here, point, scratch, y0, coords, speeds, reach[i], rtol, order, abs(x[i]), tab, steps, count,
-                members, scratch[:0], out[i], error[i], notes[i],
+                members, scratch[:0], out[i], bar, notes[i],
             )  # fmt: skip
             notes[i, 1] += 1
         if status != OK and status != NONFINITE:
