@@ -52,18 +52,18 @@ def faced(name: str, make: Callable, exact: Callable, limit: float, effort: Effo
 def first_calls(case: str, make: Callable, x: np.ndarray, limit: float, c: contest.Rival | None) -> Iterator[Row]:
     """What a user pays who differentiates a new function once, and a second time; before and after that C is called once."""
     rounds = np.array([few_calls(make(), x, c.value if c else None) for _ in range(FRESH)])
-    first, second, before, after = np.median(rounds, axis=0)
+    first, before, second, after = np.median(rounds, axis=0)
     yield Row(case, "fastfd, first call of a new f", figure_of(first, None), "", "", float(first), unit="s")
     if c is not None:
-        ratio = float(np.median(2 * rounds[:, 1] / (rounds[:, 2] + rounds[:, 3])))
+        ratio = float(np.median(rounds[:, 2] / rounds[:, [1, 3]].mean(axis=1)))
         figures = (figure_of(second, None), "C by ctypes, once", figure_of((before + after) / 2, None))
         yield Row(case, "fastfd, second call of a new f", *figures, ratio, limit)
 
 
 def few_calls(f: Callable, x: np.ndarray, c: Callable | None) -> list[float]:
+    """The seconds of the first call, of one of C, of the second call and of another of C."""
     call = rivals.function("derivative", f, x, method="central", parallel=False).value
-    first, before, second, after = (seconds_of(action) if action else np.nan for action in (call, c, call, c))
-    return [first, second, before, after]
+    return [seconds_of(action) if action else np.nan for action in (call, c, call, c)]
 
 
 def seconds_of(action: Callable[[], object]) -> float:

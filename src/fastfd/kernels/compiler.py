@@ -44,8 +44,8 @@ from numba.extending import intrinsic, register_jitable
 from fastfd.collector import collector_at_rest
 
 __all__ = [
-    "PART", "borrowing", "carrier", "entry_point", "gate", "helper", "house_stamp", "independent", "inline_njit", "inner",
-    "jit_disabled", "kernel", "locked_gate", "winding_kernel",
+    "PART", "apart", "borrowing", "carrier", "entry_point", "gate", "helper", "house_stamp", "independent", "inline_njit",
+    "inner", "jit_disabled", "kernel", "locked_gate", "winding_kernel",
 ]  # fmt: skip
 
 

@@ -36,7 +36,7 @@ from numba.extending import intrinsic, models, overload, register_model
 
 from fastfd.kernels.compiler import PART, borrowing, entry_point, gate, helper, inner, jit_disabled, kernel
 from fastfd.kernels.threads import is_parallel
-from fastfd.kernels.views import address_in, array_at, borrow, doubles_at, flattened, hold, nonfinite, trace, word_type
+from fastfd.kernels.views import address_in, borrow, doubles_at, flattened, hold, nonfinite, trace, word_type
 
 __all__ = [
     "ASTRAY", "CLOSE", "FIRST", "LAST", "LENGTH", "MANY", "MIDDLE", "MISPLACED", "MUTATED", "NONFINITE", "OK", "ONLY",
@@ -92,7 +92,7 @@ class Signature(types.Opaque):
     @property
     def trampoline(self) -> tuple[Callable, tuple]:
         """The text that serves it, and the types to compile that for."""
-        returning = _trampoline_for_arrays if self.returns == _WAITING_KIND else _trampoline
+        returning = _trampoline_for_arrays if self.returns == _KEPT_KIND else _trampoline
         return _trampoline_in_place if self.in_place else returning, (self, *trampoline_args)
 
     @property
@@ -204,7 +204,7 @@ def _call_user(typingctx, sig_type, address, frame, leading):
 
 
 #: What can wait as it is.
-_WAITING_KIND = types.Array(types.float64, 1, "C")
+_KEPT_KIND = types.Array(types.float64, 1, "C")
 
 
 @intrinsic
@@ -223,7 +223,7 @@ def _references(typingctx, array):
 
 @intrinsic
 def _keep(typingctx, array, place):
-    """Hold an array until :func:`_let_go`; where it is, in two words at `place`."""
+    """Hold an array until :func:`_let_go`; its owner, and where its numbers begin, in two words at `place`."""
 
     def codegen(context, builder, sig, args):
         context.nrt.incref(builder, array, args[0])
@@ -238,9 +238,9 @@ def _keep(typingctx, array, place):
 @intrinsic
 def _let_go(typingctx, place):
     def codegen(context, builder, sig, args):
-        array = context.make_array(_WAITING_KIND)(context, builder)
+        array = context.make_array(_KEPT_KIND)(context, builder)
         array.meminfo = builder.load(_word_at(builder, args[0], 0))
-        context.nrt.decref(builder, _WAITING_KIND, array._getvalue())
+        context.nrt.decref(builder, _KEPT_KIND, array._getvalue())
         return context.get_dummy_value()
 
     return types.void(place), codegen
@@ -278,18 +278,6 @@ def call_kernel(typingctx, address, callee, x, rest):
         return native_call(context, builder, args[0], types.int64, arg_types, values)
 
     return types.int64(address, callee, x, rest), codegen
-
-
-@borrowing
-@intrinsic
-def _waiting(typingctx, place, size):
-    """The array that :func:`_keep` was given."""
-
-    def codegen(context, builder, sig, args):
-        data = builder.ptrtoint(builder.load(_word_at(builder, args[0], 1)), context.get_value_type(word_type))
-        return array_at(context, builder, _WAITING_KIND, data, [args[1]])
-
-    return _WAITING_KIND(types.uintp, types.intp), codegen
 
 
 # --- what f returns, as flat doubles -------------------------------------------------------------------------------
@@ -381,7 +369,7 @@ def _waited(scratch, m, part):
 def _gather_both(scratch, values, y, weight, factor):
     if values.size != y.size:
         return LENGTH
-    first, first_weight = _waiting(scratch, y.size), doubles_at(scratch, y.size)[WEIGHT]
+    first, first_weight = doubles_at(_doubles_as_words(scratch)[1], y.size), doubles_at(scratch, y.size)[WEIGHT]
     bad = np.int64(0)
     for i in range(y.size):
         y[i] = total = (first_weight * first[i] + weight * values[i]) * factor

@@ -287,9 +287,7 @@ def _words_of(value: Any) -> list[int]:
     return np.array([value], float if isinstance(value, float) else np.int64).view(np.uint64).tolist()
 
 
-def packed_call(
-    kernel_address: int, head: tuple, x: Any, rest: tuple, out: int, value: Any, long: bool
-) -> Callable | None:  # fmt: skip
+def packed_call(kernel_address: int, head: tuple, x: Any, rest: tuple, out: int, value: Any, long: bool) -> Callable | None:
     """``run(x)`` calls a kernel with all these arguments, and gives a new array laid out as `value` is, with the numbers that the
     kernel writes to ``rest[out]``.
 
